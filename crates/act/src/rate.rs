@@ -1,0 +1,106 @@
+//! How many actions that interrupt or remove something may run in an hour, over everything.
+//!
+//! The cap is the last line against a healer that goes round in circles: whoever asks, whatever the
+//! playbook.  It counts in a sliding window, and it survives a restart when it is told of the
+//! actions of the last hour ([`Window::remember`]).
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+use nightcrew_model::unit::Millis;
+
+/// How many disruptive or destructive actions may begin within [`RATE_WINDOW`].
+pub const ACTIONS_PER_HOUR_MAX: usize = 60;
+
+/// The window of [`ACTIONS_PER_HOUR_MAX`].
+pub const RATE_WINDOW: Millis = Millis::from_secs(3_600);
+
+/// The actions of the last hour.
+#[derive(Clone, Debug, Default)]
+pub struct Window {
+    /// When they began, the oldest first; never more than [`ACTIONS_PER_HOUR_MAX`].
+    begun: VecDeque<Timestamp>,
+}
+
+impl Window {
+    /// Takes one place at `now`.
+    ///
+    /// # Errors
+    /// The moment at which the next place becomes free, when all are taken.
+    pub fn take(&mut self, now: Timestamp) -> Result<(), Timestamp> {
+        while let Some(&oldest) = self.begun.front() {
+            // A clock that was set back makes an action of the future: it counts until it is past.
+            if RATE_WINDOW.after(oldest) > now {
+                break;
+            }
+            self.begun.pop_front();
+        }
+        match self.begun.front() {
+            Some(&oldest) if self.begun.len() >= ACTIONS_PER_HOUR_MAX => {
+                Err(RATE_WINDOW.after(oldest))
+            }
+            Some(_) | None => {
+                self.remember(now);
+                Ok(())
+            }
+        }
+    }
+
+    /// Counts an action that began at `at`, such as one that the journal tells of.
+    pub fn remember(&mut self, at: Timestamp) {
+        let place = self.begun.partition_point(|begun| *begun <= at);
+        self.begun.insert(place, at);
+        if self.begun.len() > ACTIONS_PER_HOUR_MAX {
+            self.begun.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + second).unwrap()
+    }
+
+    #[test]
+    fn the_sixty_first_action_of_an_hour_waits_for_the_first_to_be_an_hour_old() {
+        let mut window = Window::default();
+        for second in 0..60 {
+            assert_eq!(window.take(at(second)), Ok(()));
+        }
+        assert_eq!(window.take(at(60)), Err(at(3_600)));
+        assert_eq!(window.take(at(3_599)), Err(at(3_600)));
+        assert_eq!(window.take(at(3_600)), Ok(()));
+        assert_eq!(window.take(at(3_600)), Err(at(3_601)));
+    }
+
+    #[test]
+    fn actions_from_before_a_restart_count() {
+        let mut window = Window::default();
+        for second in (0..60).rev() {
+            window.remember(at(second));
+        }
+        assert_eq!(window.take(at(100)), Err(at(3_600)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_window_of_an_hour_holds_more_than_the_cap(steps in prop::collection::vec(0i64..200, 1..400)) {
+            let mut window = Window::default();
+            let mut now = 0;
+            let mut begun: Vec<i64> = Vec::new();
+            for step in steps {
+                now += step;
+                if window.take(at(now)).is_ok() {
+                    begun.push(now);
+                }
+                let recent = begun.iter().filter(|moment| now - **moment < 3_600).count();
+                prop_assert!(recent <= ACTIONS_PER_HOUR_MAX);
+            }
+        }
+    }
+}

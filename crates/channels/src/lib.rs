@@ -1,0 +1,25 @@
+//! Telling people: one module per service.
+//!
+//! A channel takes one message, makes one try and says what came of it: delivered, later, or
+//! never ([`nightcrew_model::event::Delivery`]).  The outbox of the journal decides when there is
+//! a next try, by the pure rules of [`retry`].
+//!
+//! **Invariant:** a channel never sleeps, never loops and never shows a secret.  Text from outside
+//! is cleaned and bounded once, before any channel sees it ([`message`]), and escaped by each
+//! channel for its own form.
+//!
+//! Adding a channel:
+//! 1. an arm in `nightcrew_config::settings::ChannelKind`;
+//! 2. a module here with `deliver(…) -> Delivery`, whose documentation names the limits and the
+//!    answers of the service;
+//! 3. an arm in [`channel::deliver`];
+//! 4. a fake of the service in `tests/it`, which refuses what the service would refuse.
+
+pub mod channel;
+pub mod console;
+mod discord;
+pub mod message;
+mod receiver;
+pub mod retry;
+mod text;
+mod webhook;

@@ -1,0 +1,277 @@
+//! Sections that other versions or other programs act on.
+//!
+//! They are read well enough to be judged, and each one is told of once, so that nobody believes
+//! that something happens which does not.  What has a counterpart here (`guardrails`,
+//! `verification`, `deduplication`) is taken over where the operator has not said it himself.
+
+use std::collections::BTreeSet;
+
+use nightcrew_model::unit::Millis;
+
+use crate::decode::Context;
+use crate::decode::machine::is_section;
+use crate::fields::{self, Fields};
+use crate::problem::{Place, Report};
+use crate::settings::{Breaker, Healing};
+use crate::tree::At;
+
+/// Sections of the source documents.
+const SECTIONS: [&str; 19] = [
+    "agents",
+    "bindings",
+    "detection_rules",
+    "healthcheck",
+    "integrations",
+    "learning",
+    "levels",
+    "locust",
+    "logs",
+    "mcp",
+    "mcpServers",
+    "patterns",
+    "prometheus",
+    "quality_metrics",
+    "sandbox",
+    "scenarios",
+    "schedules",
+    "security_instructions",
+    "tools",
+];
+
+/// Sections of which a part is taken over.
+const SHARED: [&str; 3] = ["guardrails", "verification", "deduplication"];
+
+/// Keys of `OpenClaw`'s own file that have no meaning here.
+const OPENCLAW: [&str; 40] = [
+    "meta",
+    "env",
+    "wizard",
+    "diagnostics",
+    "logging",
+    "update",
+    "telemetry",
+    "browser",
+    "ui",
+    "secrets",
+    "auth",
+    "accessGroups",
+    "acp",
+    "models",
+    "nodeHost",
+    "worktreeRoot",
+    "worktreeAcceleration",
+    "security",
+    "broadcast",
+    "attachments",
+    "messages",
+    "tts",
+    "commands",
+    "approvals",
+    "session",
+    "cron",
+    "transcripts",
+    "hooks",
+    "discovery",
+    "talk",
+    "gateway",
+    "cloudWorkers",
+    "desktop",
+    "memory",
+    "skills",
+    "plugins",
+    "surfaces",
+    "proxy",
+    "nodes",
+    "canvas",
+];
+
+/// Whether a key is a section of this kind.
+pub(crate) fn is_later(key: &str) -> bool {
+    SECTIONS.contains(&key) || SHARED.contains(&key)
+}
+
+/// The sections that were told of.
+#[derive(Debug, Default)]
+pub(crate) struct Later {
+    seen: BTreeSet<String>,
+    places: Vec<(String, Place)>,
+}
+
+impl Later {
+    /// Notes a section; the second time it is silent.
+    pub(crate) fn note(&mut self, section: &str, at: &At<'_>) {
+        if self.seen.insert(section.to_owned()) {
+            let place = Place::new(at.key_span, at.path.clone());
+            self.places.push((section.to_owned(), place));
+        }
+    }
+
+    /// Tells of every section once.
+    pub(crate) fn tell(self, report: &mut Report) {
+        for (section, place) in self.places {
+            let message = if section == place.key {
+                "read, not acted on by this version".to_owned()
+            } else {
+                format!("{section}: read, not acted on by this version")
+            };
+            report.warning(place, message);
+        }
+    }
+}
+
+/// Declares the sections of the root, and notes those that are there.
+pub(crate) fn sections(fields: &mut Fields<'_>, cx: &mut Context<'_>) {
+    fields.take_unlisted("$schema");
+    for key in SECTIONS {
+        let Some(at) = fields.take_unlisted(key) else { continue };
+        if is_section(&at) {
+            cx.later.note(key, &at);
+        } else {
+            let found = at.describe();
+            cx.report.warning(&at, format!("expected an object or an array, found {found}"));
+        }
+    }
+    let openclaw: Vec<At<'_>> = OPENCLAW
+        .iter()
+        .filter_map(|key| {
+            let at = fields.at().get(key)?;
+            // Elsewhere such a key is a slip, and stays unknown.
+            cx.is_foreign(&at).then(|| fields.take_unlisted(key)).flatten()
+        })
+        .collect();
+    for at in openclaw {
+        cx.later.note("settings of OpenClaw itself", &at);
+    }
+}
+
+/// What is taken over from the shared sections.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    breaker: Option<Breaker>,
+    dedup_window: Option<Millis>,
+    verification: Option<Verification>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Verification {
+    wait: Option<Millis>,
+    interval: Option<Millis>,
+    needed: Option<u32>,
+}
+
+impl Shared {
+    /// Reads the shared sections of one object: the root, or an agent.  The first word counts.
+    pub(crate) fn read(&mut self, fields: &mut Fields<'_>, cx: &mut Context<'_>) {
+        if let Some(at) = fields.take_unlisted("guardrails") {
+            let breaker = guardrails(&at, cx);
+            self.breaker = self.breaker.or(breaker);
+        }
+        if let Some(at) = fields.take_unlisted("deduplication") {
+            let window = deduplication(&at, cx);
+            self.dedup_window = self.dedup_window.or(window);
+        }
+        if let Some(at) = fields.take_unlisted("verification") {
+            let found = verification(&at, cx);
+            self.verification = self.verification.or(found);
+        }
+    }
+
+    /// Reads the shared sections of each agent.
+    pub(crate) fn read_agents(&mut self, agents: &At<'_>, cx: &mut Context<'_>) {
+        if agents.node.object().is_some() {
+            return;
+        }
+        for at in fields::items(agents, &mut cx.report) {
+            // Other keys of an agent belong to other versions, and are not judged.
+            if let Some(mut fields) = Fields::open(&at, "an object", &mut cx.report) {
+                self.read(&mut fields, cx);
+            }
+        }
+    }
+
+    /// Puts what was read in the place of the defaults; what the operator says in our own keys
+    /// is read after this, and wins.
+    pub(crate) fn apply(self, healing: &mut Healing, breaker: &mut Breaker) {
+        if let Some(own) = self.breaker {
+            *breaker = own;
+        }
+        if let Some(window) = self.dedup_window {
+            healing.dedup_window = window;
+        }
+        let Some(found) = self.verification else {
+            return;
+        };
+        healing.verify_interval = found.interval.unwrap_or(healing.verify_interval);
+        healing.verify_needed = found.needed.unwrap_or(healing.verify_needed);
+        // Time to wait, time for the good samples, and one look in reserve.
+        let looks = u64::from(healing.verify_needed) + 1;
+        let span = healing.verify_interval.0.saturating_mul(looks);
+        let wait = found.wait.unwrap_or(Millis(0));
+        let least = Millis(wait.0.saturating_add(span));
+        healing.verify_deadline = healing.verify_deadline.max(least);
+    }
+}
+
+fn guardrails(at: &At<'_>, cx: &mut Context<'_>) -> Option<Breaker> {
+    let mut fields = Fields::open(at, "an object", &mut cx.report)?;
+    if let Some(limits) = fields.take("rate_limits") {
+        cx.later.note("guardrails.rate_limits", &limits);
+    }
+    let breaker = fields.take("circuit_breaker");
+    fields.finish(&mut cx.report);
+    let at = breaker?;
+    let mut fields = Fields::open(&at, "an object", &mut cx.report)?;
+    let default = Breaker::default();
+    let failures = fields.integer("failure_threshold", 1..=1_000, &mut cx.report);
+    let range = Millis(1_000)..=Millis::from_secs(86_400);
+    let reset = fields.duration("reset_timeout", range, &mut cx.report);
+    fields.finish(&mut cx.report);
+    Some(Breaker {
+        failures: failures.unwrap_or(default.failures),
+        reset: reset.unwrap_or(default.reset),
+    })
+}
+
+fn deduplication(at: &At<'_>, cx: &mut Context<'_>) -> Option<Millis> {
+    let mut fields = Fields::open(at, "an object", &mut cx.report)?;
+    let window =
+        fields.duration("window", Millis(1)..=Millis::from_secs(30 * 86_400), &mut cx.report);
+    fields.take("action");
+    if let Some(at) = fields.take("key_fields") {
+        let names = fields::texts(&at, &mut cx.report);
+        let names: BTreeSet<&str> = names.into_iter().map(|(_, name)| name).collect();
+        if names != BTreeSet::from(["service", "symptom_type"]) {
+            cx.report
+                .warning(&at, "incidents are always told apart by service and symptom")
+                .hint("write [\"service\", \"symptom_type\"]");
+        }
+    }
+    fields.finish(&mut cx.report);
+    window
+}
+
+/// The second source document gives these times in seconds, without saying so in the key.
+fn verification(at: &At<'_>, cx: &mut Context<'_>) -> Option<Verification> {
+    let mut fields = Fields::open(at, "an object", &mut cx.report)?;
+    let range = Millis(0)..=Millis::from_secs(86_400);
+    let wait = fields.take("wait_after_restart");
+    let wait = wait.and_then(|at| fields::duration(&at, 1_000, range, &mut cx.report));
+    let range = Millis(100)..=Millis::from_secs(86_400);
+    let interval = fields.take("check_interval");
+    let interval = interval.and_then(|at| fields::duration(&at, 1_000, range, &mut cx.report));
+    let criteria = fields.take("success_criteria");
+    fields.finish(&mut cx.report);
+    let mut needed = None;
+    if let Some(at) = criteria
+        && let Some(mut fields) = Fields::open(&at, "an object", &mut cx.report)
+    {
+        needed = fields.integer("consecutive_checks", 1..=1_000, &mut cx.report);
+        for key in ["error_rate_below", "latency_below_ms"] {
+            if let Some(at) = fields.take(key) {
+                cx.later.note("verification.success_criteria", &at);
+            }
+        }
+        fields.finish(&mut cx.report);
+    }
+    Some(Verification { wait, interval, needed })
+}

@@ -1,0 +1,249 @@
+//! From the tree to settings.
+
+mod channel;
+pub(crate) mod command;
+pub(crate) mod condition;
+pub(crate) mod cover;
+mod defaults;
+pub(crate) mod later;
+mod machine;
+pub(crate) mod playbook;
+mod service;
+pub(crate) mod threshold;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use nightcrew_detect::threshold::Threshold;
+use nightcrew_model::id::{MetricName, ServiceName};
+use nightcrew_model::plan::Mode;
+use nightcrew_model::unit::Millis;
+
+use crate::decode::later::{Later, Shared};
+use crate::decode::playbook::{Ground, Written};
+use crate::fields::Fields;
+use crate::problem::{Place, Report, Severity};
+use crate::settings::{Probe, Settings};
+use crate::text::{FileId, Files};
+use crate::tree::At;
+
+/// What every part of decoding works with.
+#[derive(Debug)]
+pub(crate) struct Context<'c> {
+    pub(crate) report: Report,
+    pub(crate) files: &'c Files,
+    /// The folder from which relative paths count.
+    root: PathBuf,
+    pub(crate) later: Later,
+    /// Files that are not only ours: `openclaw.json`, and layers that nothing includes.
+    foreign: BTreeSet<FileId>,
+}
+
+impl<'c> Context<'c> {
+    pub(crate) fn new(
+        files: &'c Files,
+        root: &Path,
+        foreign: BTreeSet<FileId>,
+        report: Report,
+    ) -> Self {
+        Self { report, files, root: root.to_owned(), later: Later::default(), foreign }
+    }
+
+    /// A path of the configuration; a relative one counts from its folder.
+    pub(crate) fn absolute(&self, written: &str) -> PathBuf {
+        // Collecting the parts leaves out `.` and repeated slashes.
+        self.root.join(written).components().collect()
+    }
+
+    /// Whether the key stands in a file that is not only ours.
+    pub(crate) fn is_foreign(&self, at: &At<'_>) -> bool {
+        self.foreign.contains(&at.key_span.file)
+    }
+}
+
+/// A check and where it is written.
+#[derive(Debug)]
+pub(crate) struct SeenCheck {
+    pub(crate) service: ServiceName,
+    pub(crate) probe: Probe,
+    pub(crate) place: Place,
+}
+
+/// Settings in the making, with the places that the lints need.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) settings: Settings,
+    pub(crate) checks: Vec<SeenCheck>,
+    /// The operator's playbooks; none where he has given none.
+    pub(crate) playbooks: Option<Vec<Written>>,
+    /// The services that thresholds name.
+    pub(crate) threshold_services: Vec<(ServiceName, Place)>,
+}
+
+/// Whether a key has a meaning at the root.
+pub(crate) fn is_root_key(key: &str) -> bool {
+    const KEYS: [&str; 13] = [
+        "listen",
+        "data_dir",
+        "workspace_dir",
+        "dry_run",
+        "host",
+        "services",
+        "thresholds",
+        "playbooks",
+        "healing",
+        "channels",
+        "policy",
+        "breaker",
+        "healthchecks",
+    ];
+    KEYS.contains(&key) || later::is_later(key)
+}
+
+/// Decodes the root.  Whatever is missing or wrong leaves the default; the report says whether the
+/// settings may be used.
+///
+/// `data_dir` is what the environment says of it, which wins.
+pub(crate) fn decode(at: &At<'_>, data_dir: Option<&Path>, cx: &mut Context<'_>) -> Draft {
+    let default = || PathBuf::from(Settings::DATA_DIR);
+    let mut draft = Draft {
+        settings: Settings::zero(data_dir.map_or_else(default, Path::to_owned)),
+        checks: Vec::new(),
+        playbooks: None,
+        threshold_services: Vec::new(),
+    };
+    let defaults = defaults::read();
+    let Some(mut fields) = Fields::open(at, "an object", &mut cx.report) else {
+        return draft;
+    };
+    simple(&mut fields, &mut draft.settings, data_dir.is_some(), cx);
+    if let Some(at) = fields.take("services") {
+        service::services(&at, &mut draft, cx);
+    }
+    if let Some(at) = fields.take_unlisted("healthchecks") {
+        service::healthchecks(&at, &mut draft, cx);
+    }
+    times(&mut fields, &mut draft.settings, cx);
+    if let Some(at) = fields.take("policy") {
+        machine::policy(&at, &mut draft.settings.policy, cx);
+    }
+    thresholds(&mut fields, &mut draft, &defaults.thresholds, cx);
+    let stop_timeout = draft.settings.services.values().map(|s| s.stop_timeout);
+    let stop_timeout = stop_timeout.max().unwrap_or(Millis(0));
+    if let Some(at) = fields.take("playbooks") {
+        let ground = Ground {
+            healing: &draft.settings.healing,
+            stop_timeout,
+            action_timeout_max: draft.settings.policy.action_timeout_max,
+        };
+        draft.playbooks = Some(playbook::playbooks(&at, &ground, cx));
+    }
+    if let Some(at) = fields.take("channels") {
+        let has_any = at.node.object().is_some_and(|object| !object.entries.is_empty());
+        let channels = channel::channels(&at, cx);
+        // Channels of other programs alone leave the console.
+        if !channels.is_empty() || (has_any && !cx.is_foreign(&at)) {
+            draft.settings.channels = channels;
+        }
+    }
+    later::sections(&mut fields, cx);
+    fields.finish_with(&mut cx.report, |at| {
+        if cx.foreign.contains(&at.key_span.file) { Severity::Warning } else { Severity::Error }
+    });
+    let written = draft.playbooks.as_ref();
+    draft.settings.playbooks = match written {
+        Some(written) => written.iter().map(|w| w.playbook.clone()).collect(),
+        None => defaults.playbooks_for(&draft.settings, stop_timeout),
+    };
+    cover::cover(&mut draft.settings, &defaults.thresholds);
+    draft
+}
+
+fn simple(
+    fields: &mut Fields<'_>,
+    settings: &mut Settings,
+    has_data_dir: bool,
+    cx: &mut Context<'_>,
+) {
+    if let Some(at) = fields.take("listen")
+        && let Some(listen) = machine::listen(&at, cx)
+    {
+        settings.listen = listen;
+    }
+    if let Some(folder) = service::path(fields, "data_dir", cx)
+        && !has_data_dir
+    {
+        settings.data_dir = folder;
+    }
+    settings.workspace_dir = settings.data_dir.clone();
+    if let Some(folder) = service::path(fields, "workspace_dir", cx) {
+        settings.workspace_dir = folder;
+    }
+    if let Some(true) = fields.boolean("dry_run", &mut cx.report) {
+        settings.mode = Mode::DryRun;
+    }
+    if let Some(at) = fields.take("host") {
+        machine::host(&at, &mut settings.host, cx);
+    }
+}
+
+/// The times of healing and the breaker: first what other sections say, then our own words.
+fn times(fields: &mut Fields<'_>, settings: &mut Settings, cx: &mut Context<'_>) {
+    let mut shared = Shared::default();
+    shared.read(fields, cx);
+    if let Some(at) = fields.take_unlisted("agents") {
+        shared.read_agents(&at, cx);
+    }
+    shared.apply(&mut settings.healing, &mut settings.breaker);
+    if let Some(at) = fields.take("healing") {
+        machine::healing(&at, &mut settings.healing, cx);
+    }
+    if let Some(at) = fields.take("breaker") {
+        machine::breaker(&at, &mut settings.breaker, cx);
+    }
+}
+
+/// The operator's thresholds and those that stay on beside them: all of the defaults where he has
+/// given none, and always those of states, unless he speaks of their metric himself.
+fn thresholds(
+    fields: &mut Fields<'_>,
+    draft: &mut Draft,
+    defaults: &[Threshold],
+    cx: &mut Context<'_>,
+) {
+    let at = fields.take("thresholds");
+    let given = at.is_some();
+    let found = at.map(|at| threshold::thresholds(&at, defaults, cx));
+    let found = found.unwrap_or_default();
+    let named: BTreeSet<MetricName> = found.named.into_iter().collect();
+    let stays = |rule: &&Threshold| {
+        let is_state = defaults::is_state(&rule.metric);
+        !named.contains(&rule.metric) && (!given || named.is_empty() || is_state)
+    };
+    draft.settings.thresholds = found.rules;
+    let kept = defaults.iter().filter(stays).cloned();
+    draft.settings.thresholds.extend(kept);
+    draft.threshold_services = found.services;
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::json5;
+
+    /// Decodes one value with one function, in a file called `f`.
+    pub(crate) fn decode_one<T>(
+        text: &str,
+        decode: impl Fn(&At<'_>, &mut Context<'_>) -> T,
+    ) -> (T, Vec<String>) {
+        let mut files = Files::default();
+        let file = files.add("f".into(), text.to_owned());
+        let mut report = Report::default();
+        let node = json5::parse(text, file, &files, &mut report).unwrap();
+        let mut cx = Context::new(&files, Path::new("/etc/nightcrew"), BTreeSet::new(), report);
+        let found = decode(&At::root(&node), &mut cx);
+        let Context { report, .. } = cx;
+        let problems = report.into_problems(&files);
+        (found, problems.iter().map(ToString::to_string).collect())
+    }
+}

@@ -1,0 +1,80 @@
+//! What parses but cannot work, or cannot mean what its author means.
+//!
+//! Each family has a file of its own with a table of cases.  An error is what cannot do what it
+//! says; a warning is what can, but hardly on purpose.
+
+pub(crate) mod cron;
+mod duplicate;
+mod escalation;
+pub(crate) mod folder;
+mod hardcoded;
+mod latency;
+pub(crate) mod limit;
+mod mcp;
+pub(crate) mod playbook;
+mod port;
+mod query;
+
+use crate::decode::{Context, Draft};
+use crate::nearest::suggestion;
+#[cfg(test)]
+use crate::problem::Report;
+use crate::tree::{At, Value};
+
+/// Judges a whole configuration.
+pub(crate) fn check(root: &At<'_>, draft: &Draft, cx: &mut Context<'_>) {
+    let settings = &draft.settings;
+    if let Some(written) = &draft.playbooks {
+        playbook::check(written, settings, &mut cx.report);
+    }
+    port::check(&draft.checks, &mut cx.report);
+    duplicate::check(&draft.checks, cx);
+    query::check(root, settings, &mut cx.report);
+    escalation::check(root, &mut cx.report);
+    for (service, place) in &draft.threshold_services {
+        if !settings.services.contains_key(service) {
+            let names = settings.services.keys().map(|name| name.as_str());
+            let hint = suggestion(service.as_str(), names);
+            cx.report
+                .error(place.clone(), "the threshold names a service that is not declared")
+                .hint(hint);
+        }
+    }
+    walk(root, &mut |at, key| {
+        cron::visit(at, key, &mut cx.report);
+        latency::visit(at, key, &mut cx.report);
+        mcp::visit(at, key, &mut cx.report);
+        hardcoded::visit(at, key, &mut cx.report);
+    });
+}
+
+/// Visits every value; `key` is the nearest key above it.
+fn walk(at: &At<'_>, visit: &mut dyn FnMut(&At<'_>, &str)) {
+    walk_below(at, "", visit);
+}
+
+fn walk_below(at: &At<'_>, key: &str, visit: &mut dyn FnMut(&At<'_>, &str)) {
+    visit(at, key);
+    match &at.node.value {
+        Value::Object(object) => {
+            for entry in &object.entries {
+                walk_below(&at.entry(entry), &entry.key, visit);
+            }
+        }
+        Value::Array(items) => {
+            for (n, item) in items.iter().enumerate() {
+                walk_below(&at.item(n, item), key, visit);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Told => {}
+    }
+}
+
+/// Runs one visitor over a text, for the tables of cases.
+#[cfg(test)]
+fn problems_of(text: &str, visitor: fn(&At<'_>, &str, &mut Report)) -> Vec<String> {
+    let walk_all = |at: &At<'_>, cx: &mut Context<'_>| {
+        walk(at, &mut |at, key| visitor(at, key, &mut cx.report));
+    };
+    crate::decode::tests::decode_one(text, walk_all).1
+}

@@ -1,0 +1,144 @@
+//! The sample configurations of the repository.
+
+use nightcrew_config::env::Env;
+use nightcrew_config::load::{ConfigSource, Loaded, load};
+use nightcrew_config::settings::Disks;
+use nightcrew_model::plan::Mode;
+use nightcrew_model::unit::Millis;
+
+use crate::{examples, problems};
+
+fn load_example(name: &str, env: &Env) -> (Loaded, String) {
+    let path = examples().join(name);
+    let loaded = load(ConfigSource::Path(path.clone()), env);
+    let folder = if path.is_dir() { path } else { examples() };
+    let said = problems(&loaded, &folder);
+    (loaded, said)
+}
+
+#[test]
+fn the_sample_with_every_key_has_no_problem() {
+    let (loaded, said) = load_example("nightcrew.json5", &Env::default());
+    assert_eq!(said, "");
+    let settings = loaded.settings.unwrap();
+    assert_eq!(settings.mode, Mode::DryRun);
+    assert_eq!(settings.services.len(), 4);
+    assert_eq!(settings.playbooks.len(), 3);
+    assert_eq!(settings.channels.len(), 2);
+    assert!(matches!(&settings.host.disks, Disks::Listed(disks) if disks.len() == 2));
+    assert!(settings.data_dir.is_absolute());
+    assert_eq!(settings.playbooks[2].verify.as_ref().unwrap().deadline, Millis::from_secs(70));
+}
+
+#[test]
+fn the_first_document_loads_as_it_is() {
+    let (loaded, said) = load_example("ops-automation", &Env::default());
+    insta::assert_snapshot!(said, @r#"
+    config/autoheal-playbooks.json:10:3: warning: playbooks.process_down.condition: no service has a `start` or a `unit`, so no stopped process can be brought back (declare the service: services: { web: { unit: "nginx.service", … } })
+    config/monitoring-sources.json:2:3: warning: prometheus: read, not acted on by this version
+    config/monitoring-sources.json:6:14: warning: prometheus.queries.cpu: the query gives seconds per second for each core and mode, but cpu_usage (70/90) is the used part in percent (ask for `100 * (1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[5m])))`)
+    config/monitoring-sources.json:7:17: warning: prometheus.queries.memory: the query gives the available part as a ratio from 0 to 1, but memory_usage (80/95) is the used part in percent (ask for `100 * (1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes)`)
+    config/monitoring-sources.json:8:15: warning: prometheus.queries.disk: the query gives the available part as a ratio from 0 to 1, but disk_usage (75/90) is the used part in percent (ask for `100 * (1 - node_filesystem_avail_bytes / node_filesystem_size_bytes)`)
+    config/monitoring-sources.json:11:3: warning: logs: read, not acted on by this version
+    config/monitoring-sources.json:20:33: warning: healthchecks[1].url: port 5432 is PostgreSQL's, which does not speak HTTP, so the check will fail (check it with { tcp: "localhost:5432" })
+    "#);
+    let settings = loaded.settings.unwrap();
+    let services: Vec<&str> = settings.services.keys().map(|name| name.as_str()).collect();
+    assert_eq!(services, ["api", "database"]);
+    assert_eq!(settings.services[&"database".into()].checks[0].interval, Millis::from_secs(120));
+    let steps = &settings.playbooks[0].steps;
+    assert_eq!(steps[1].description, "find /var/log -name '*.log.*' -mtime +30 -delete");
+    assert_eq!(settings.playbooks[0].verify, None);
+    assert_eq!(settings.thresholds.len(), 7);
+}
+
+#[test]
+fn the_second_document_loads_as_its_tree() {
+    let env: Env = [
+        ("SIGNOZ_API_URL", "https://signoz.example.com/api"),
+        ("SIGNOZ_API_KEY", "sk-sig-xxxxxxxxxxxx"),
+        ("JIRA_API_TOKEN", "ATATT3xxxxxxxxxxxxx"),
+        ("DISCORD_WEBHOOK_URL", "https://discord.com/api/webhooks/1/yyyy"),
+    ]
+    .into_iter()
+    .collect();
+    let (loaded, said) = load_example("openclaw-agent-configs", &env);
+    insta::assert_snapshot!(said, @r#"
+    openclaw.json:3:3: warning: agents: read, not acted on by this version
+    openclaw.json:18:3: warning: mcpServers: read, not acted on by this version
+    config/agents/ops-monitor.json5:5:5: warning: agents[0].tools[0]: the SigNoz MCP server has no tool of this name (did you mean `signoz_list_services`?)
+    config/agents/ops-monitor.json5:6:5: warning: agents[0].tools[1]: the SigNoz MCP server has no tool of this name (did you mean `signoz_query_metrics`?)
+    config/agents/ops-monitor.json5:8:5: warning: agents[0].tools[3]: the SigNoz MCP server has no tool of this name (did you mean `signoz_get_trace_details`?)
+    config/agents/ops-monitor.json5:9:5: warning: agents[0].tools[4]: the SigNoz MCP server has no tool of this name (did you mean `signoz_list_alert_rules`?)
+    config/agents/ops-monitor.json5:10:5: warning: agents[0].tools[5]: the SigNoz MCP server has no tool of this name (did you mean `signoz_create_alert`?)
+    config/agents/ops-monitor.json5:51:5: warning: agents[0].guardrails.rate_limits: guardrails.rate_limits: read, not acted on by this version
+    config/agents/jira-resolver.json5:7:7: warning: agents[1].verification.success_criteria.error_rate_below: verification.success_criteria: read, not acted on by this version
+    project/integrations/signoz.json5:6:5: warning: mcpServers.signoz.env.SIGNOZ_API_URL: the SigNoz MCP server does not read this variable (it reads SIGNOZ_URL)
+    config/healthcheck.json5:3:3: warning: healthcheck: read, not acted on by this version
+    config/schedules.json5:2:3: warning: schedules: read, not acted on by this version
+    config/schedules.json5:8:13: warning: schedules.jira-resolver-daily.cron: six fields where five are expected (minute hour day-of-month month day-of-week); read with seconds first, `30` cannot be the hour (0 to 23) (write `30 9 * * *`)
+    config/bindings/agent-bindings.json5:2:1: warning: bindings: read, not acted on by this version
+    config/channels/incident-channel.json5:2:1: warning: channels.incident-channel: channels without a type: read, not acted on by this version
+    project/integrations/jira-issue.json5:2:1: warning: integrations: read, not acted on by this version
+    project/thresholds/alerting.json5:6:7: warning: services.frontend.latency_p99_ms: services.*.latency_p99_ms: read, not acted on by this version
+    project/thresholds/alerting.json5:8:7: warning: services.frontend.error_rate_threshold: services.*.error_rate_threshold: read, not acted on by this version
+    project/thresholds/escalation.json5:3:3: warning: levels: read, not acted on by this version
+    project/thresholds/runbooks.json5:3:3: warning: patterns: read, not acted on by this version
+    "#);
+    let settings = loaded.settings.unwrap();
+    assert_eq!(settings.breaker.failures, 3);
+    assert_eq!(settings.breaker.reset, Millis::from_secs(60));
+    assert_eq!(settings.healing.dedup_window, Millis::from_secs(3_600));
+    assert_eq!(settings.healing.verify_interval, Millis::from_secs(30));
+    assert_eq!(settings.healing.verify_needed, 2);
+    let services: Vec<&str> = settings.services.keys().map(|name| name.as_str()).collect();
+    assert_eq!(services, ["frontend"]);
+    assert_eq!(settings.channels.len(), 1);
+}
+
+#[test]
+fn without_env_the_second_document_says_what_is_missing() {
+    let (loaded, said) = load_example("openclaw-agent-configs", &Env::default());
+    assert!(loaded.settings.is_none());
+    let errors: Vec<&str> = said.lines().filter(|line| line.contains(" error: ")).collect();
+    insta::assert_snapshot!(errors.join("\n"), @r#"
+    project/integrations/signoz.json5:6:22: error: mcpServers.signoz.env.SIGNOZ_API_URL: the variable SIGNOZ_API_URL is not set (.env.example asks for it: copy that file to .env and fill it in)
+    project/integrations/signoz.json5:7:22: error: mcpServers.signoz.env.SIGNOZ_API_KEY: the variable SIGNOZ_API_KEY is not set (.env.example asks for it: copy that file to .env and fill it in)
+    project/integrations/jira.json5:6:22: error: mcpServers.jira.env.JIRA_API_TOKEN: the variable JIRA_API_TOKEN is not set (.env.example asks for it: copy that file to .env and fill it in)
+    project/integrations/discord.json5:4:47: error: channels.discord.webhook_url: the variable DISCORD_WEBHOOK_URL is not set (.env.example asks for it: copy that file to .env and fill it in)
+    "#);
+}
+
+/// The shape of the second document's playbooks, as the page of its healer shows them.
+#[test]
+fn playbooks_with_objects_and_verification_load_as_they_are() {
+    let text = r#"{
+      "disk_space_low": {
+        "condition": { "metric": "disk_usage", "operator": ">", "threshold": 90 },
+        "actions": [
+          { "type": "shell", "command": "find /tmp -type f -mtime +7 -delete", "description": "Clean old temp files" },
+          { "type": "shell", "command": "docker system prune -f", "description": "Clean Docker resources" }
+        ],
+        "verify": { "metric": "disk_usage", "operator": "<", "threshold": 85, "retry_count": 3, "retry_interval_seconds": 60 }
+      },
+      "process_down": {
+        "condition": { "metric": "process_status", "operator": "==", "value": "stopped" },
+        "actions": [
+          { "type": "service_restart", "service": "{process_name}", "description": "Restart the stopped process" }
+        ],
+        "verify": { "metric": "process_status", "operator": "==", "value": "running" }
+      }
+    }"#;
+    let folder = crate::Folder::new(&[("autoheal-playbooks.json", text)]);
+    let (loaded, said) = folder.load("", &Env::default());
+    insta::assert_snapshot!(said, @r#"
+    autoheal-playbooks.json:10:7: warning: playbooks.process_down.condition: no service has a `start` or a `unit`, so no stopped process can be brought back (declare the service: services: { web: { unit: "nginx.service", … } })
+    autoheal-playbooks.json:13:11: warning: playbooks.process_down.actions[0]: no service may be restarted, so this does nothing (declare the service with a `start` or a `unit`)
+    "#);
+    let playbooks = loaded.settings.unwrap().playbooks;
+    let disk = playbooks[0].verify.as_ref().unwrap();
+    assert_eq!((disk.needed, disk.interval), (2, Millis::from_secs(60)));
+    assert_eq!(disk.deadline, Millis::from_secs(240));
+    let process = playbooks[1].verify.as_ref().unwrap();
+    assert_eq!((process.needed, process.deadline), (3, Millis::from_secs(120)));
+}

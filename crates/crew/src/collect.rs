@@ -1,0 +1,167 @@
+//! `metrics-collector`: one task for the host, one for each process, one for the checks of each
+//! service.  A look goes to the core as it comes.
+
+use nightcrew_config::settings::Service;
+use nightcrew_model::id::Target;
+use nightcrew_model::unit::Millis;
+
+use nightcrew_observe::host::HostCollector;
+use nightcrew_observe::process::ProcessWatch;
+use nightcrew_observe::service_checks::ServiceChecks;
+use nightcrew_runtime::driver::{Boxed, Task};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use crate::core::chain;
+use crate::handle::{Handle, Work};
+
+/// The shortest time between two looks, however much a proof wants them.
+pub const LOOK_INTERVAL_MIN: Millis = Millis(100);
+
+/// Waits until the next look at a target is due: `period` after the last one, or sooner while a
+/// proof wants it.
+struct Pace {
+    work: watch::Receiver<Work>,
+    last: Option<Instant>,
+}
+
+impl Pace {
+    fn new(handle: &Handle) -> Self {
+        Self { work: handle.0.work.subscribe(), last: None }
+    }
+
+    async fn due(&mut self, period: Millis, mine: impl Fn(&Target) -> bool) {
+        let Some(last) = self.last else {
+            self.last = Some(Instant::now());
+            return;
+        };
+        loop {
+            let sooner = {
+                let work = self.work.borrow_and_update();
+                let wanted = work.wanted.iter().filter(|wanted| mine(&wanted.target));
+                wanted.map(|wanted| wanted.interval.max(LOOK_INTERVAL_MIN)).min()
+            };
+            let period = sooner.map_or(period, |sooner| sooner.min(period));
+            tokio::select! {
+                () = sleep_until(last + period.duration()) => break,
+                changed = self.work.changed() => if changed.is_err() {
+                    sleep_until(last + period.duration()).await;
+                    break;
+                }
+            }
+        }
+        self.last = Some(Instant::now());
+    }
+}
+
+/// Looks at the host.
+pub(crate) struct HostTask {
+    handle: Handle,
+    collector: HostCollector,
+    pace: Pace,
+}
+
+impl HostTask {
+    pub(crate) fn new(handle: Handle) -> Self {
+        let settings = handle.settings();
+        let collector = HostCollector::new(&settings.host, settings.breaker);
+        Self { pace: Pace::new(&handle), collector, handle }
+    }
+
+    async fn look(&mut self) {
+        let period = self.handle.settings().host.interval;
+        self.pace
+            .due(period, |target| target.service == nightcrew_model::id::ServiceName::host())
+            .await;
+        let samples = self.collector.collect(self.handle.clock()).await;
+        self.handle.look(samples).await;
+    }
+}
+
+impl Task for HostTask {
+    fn round(&mut self) -> Boxed<'_, Result<(), String>> {
+        Box::pin(async {
+            self.look().await;
+            Ok(())
+        })
+    }
+}
+
+/// Watches the process of a service.
+pub(crate) struct ProcessTask {
+    handle: Handle,
+    service: Service,
+    watch: ProcessWatch,
+    pace: Pace,
+}
+
+impl ProcessTask {
+    /// A task for the process of a service, where it has one here.
+    pub(crate) fn new(handle: Handle, service: Service) -> Result<Option<Self>, String> {
+        let settings = handle.settings();
+        let watch = ProcessWatch::new(&service, &settings.run_dir(), settings.breaker);
+        let Some(watch) = watch.map_err(|error| chain(&error))? else { return Ok(None) };
+        Ok(Some(Self { pace: Pace::new(&handle), handle, service, watch }))
+    }
+
+    async fn look(&mut self) {
+        let name = &self.service.name;
+        let clock = self.handle.clock();
+        let samples = tokio::select! {
+            samples = self.watch.next(clock) => samples,
+            // A proof waits: look more often than usual.
+            () = self.pace.due(Millis::NEVER, |target| target.service == *name) => {
+                self.watch.look(clock).await
+            }
+        };
+        self.handle.look(samples).await;
+    }
+}
+
+impl Task for ProcessTask {
+    fn round(&mut self) -> Boxed<'_, Result<(), String>> {
+        Box::pin(async {
+            self.look().await;
+            Ok(())
+        })
+    }
+}
+
+/// Asks a service what it is to be asked.
+pub(crate) struct ChecksTask {
+    handle: Handle,
+    service: Service,
+    checks: ServiceChecks,
+    pace: Pace,
+}
+
+impl ChecksTask {
+    /// A task for the checks of a service, where it has any.
+    pub(crate) fn new(handle: Handle, service: Service) -> Result<Option<Self>, String> {
+        let checks = ServiceChecks::new(&service, handle.settings().breaker);
+        let Some(checks) = checks.map_err(|error| chain(&error))? else { return Ok(None) };
+        Ok(Some(Self { pace: Pace::new(&handle), handle, service, checks }))
+    }
+
+    async fn look(&mut self) {
+        let name = &self.service.name;
+        let (http, clock) = (&self.handle.0.http, self.handle.clock());
+        let samples = tokio::select! {
+            samples = self.checks.next(http, clock) => samples,
+            // A proof waits: ask more often than usual.
+            () = self.pace.due(Millis::NEVER, |target| target.service == *name) => {
+                self.checks.look(http, clock).await
+            }
+        };
+        self.handle.look(samples).await;
+    }
+}
+
+impl Task for ChecksTask {
+    fn round(&mut self) -> Boxed<'_, Result<(), String>> {
+        Box::pin(async {
+            self.look().await;
+            Ok(())
+        })
+    }
+}

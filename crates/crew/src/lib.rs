@@ -1,0 +1,21 @@
+//! The crew: named agents, each driving a part of the way from a sample to a record.
+//!
+//! | agent | its tasks |
+//! |---|---|
+//! | `orchestrator` | watches the heartbeats of the others |
+//! | `metrics-collector` | looks at the host, at processes, at services |
+//! | `alert-handler` | the core: events in, decisions made durable, answers out |
+//! | `autoheal` | lets the gate judge what is due, and executes what it admits |
+//! | `reporter` | delivers the outbox, writes records, metrics and heartbeats |
+//!
+//! **Invariant:** only the core holds the engine's state, and nothing acts on a decision before
+//! the journal has it.
+
+pub mod collect;
+pub mod core;
+pub mod crew;
+pub mod handle;
+pub mod heal;
+mod outbox;
+pub mod oversee;
+mod record;

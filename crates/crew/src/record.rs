@@ -1,0 +1,182 @@
+//! `reporter`, second task: keeps the files under the workspace folder.  They are views of the
+//! journal and can be written again at any time.
+
+use std::collections::BTreeSet;
+
+use nightcrew_journal::entry::Entry;
+use nightcrew_journal::journal::Journal;
+use nightcrew_journal::limit::ENTRIES_MAX;
+use nightcrew_journal::row::Which;
+use nightcrew_journal::tail::Subscription;
+use nightcrew_model::decision::{Decision, Fact};
+use nightcrew_model::id::IncidentId;
+use nightcrew_model::unit::Millis;
+use nightcrew_report::fold::incident_record;
+use nightcrew_report::record::Record;
+use nightcrew_report::workspace::{Heartbeat, write_heartbeat, write_incident, write_metrics};
+use nightcrew_runtime::driver::{Boxed, Task};
+use tokio::time::{Instant, sleep_until};
+
+use crate::core::chain;
+use crate::handle::Handle;
+use crate::oversee::agents;
+
+/// How often the samples are exported.
+const EXPORT: Millis = Millis::from_secs(300);
+
+/// How often the heartbeats are exported.
+const HEARTBEATS: Millis = Millis::from_secs(10);
+
+/// Changes of one incident within this time are written once.
+const SETTLE: Millis = Millis(250);
+
+/// The largest number of decisions that a record is made from.
+const DECISIONS_MAX: usize = 10_000;
+
+/// The largest number of alerts whose own decisions are in a record.
+const ALERTS_MAX: usize = 20;
+
+pub(crate) struct Records {
+    handle: Handle,
+    tail: Subscription,
+    changed: BTreeSet<IncidentId>,
+    next_export: Instant,
+    next_heartbeats: Instant,
+}
+
+impl Records {
+    /// Begins with the records of every incident that is open: a crash may have come before they
+    /// were written.
+    pub(crate) async fn new(handle: Handle) -> Result<Self, String> {
+        let open = handle.journal().incidents(Which::Open, None, 1_000).await;
+        let open = open.map_err(|error| chain(&error))?;
+        let tail = handle.journal().subscribe(handle.journal().last_position());
+        Ok(Self {
+            handle,
+            tail,
+            changed: open.into_iter().map(|row| row.id).collect(),
+            // The first look at everything takes a moment.
+            next_export: Instant::now() + Millis::from_secs(2).duration(),
+            next_heartbeats: Instant::now(),
+        })
+    }
+
+    async fn write_due(&mut self) -> Result<(), String> {
+        let settled = if self.changed.is_empty() { None } else { Some(SETTLE.duration()) };
+        let until = self.next_export.min(self.next_heartbeats);
+        let until = settled.map_or(until, |settle| until.min(Instant::now() + settle));
+        tokio::select! {
+            entries = self.tail.next() => {
+                let entries = entries.map_err(|error| chain(&error))?;
+                self.changed.extend(entries.iter().filter_map(|entry| entry.decision.fact.incident()));
+                return Ok(());
+            }
+            () = sleep_until(until) => {}
+        }
+        for incident in std::mem::take(&mut self.changed) {
+            write(&self.handle, incident).await?;
+        }
+        if Instant::now() >= self.next_export {
+            self.next_export = Instant::now() + EXPORT.duration();
+            export(&self.handle).await?;
+        }
+        if Instant::now() >= self.next_heartbeats {
+            self.next_heartbeats = Instant::now() + HEARTBEATS.duration();
+            self.write_heartbeats().await?;
+        }
+        Ok(())
+    }
+
+    async fn write_heartbeats(&self) -> Result<(), String> {
+        let now = self.handle.clock().now();
+        let workspace = self.handle.settings().workspace_dir.clone();
+        let agents = agents(self.handle.board(), now);
+        blocking(move || {
+            for agent in agents {
+                let heartbeat = Heartbeat {
+                    agent: agent.name,
+                    state: agent.state,
+                    at: now,
+                    detail: agent.last_error.unwrap_or_default(),
+                };
+                write_heartbeat(&workspace, &heartbeat)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Task for Records {
+    fn round(&mut self) -> Boxed<'_, Result<(), String>> {
+        Box::pin(self.write_due())
+    }
+}
+
+/// What the journal says of an incident; none where it has no such incident.
+pub(crate) async fn load(handle: &Handle, id: IncidentId) -> Result<Option<Record>, String> {
+    Ok(incident_record(id, &decisions(handle, id).await?))
+}
+
+/// Every decision about an incident and about its first alerts, oldest first.
+async fn decisions(handle: &Handle, id: IncidentId) -> Result<Vec<Decision>, String> {
+    let journal = handle.journal();
+    let mut entries = stream(journal, &format!("incident/{id}")).await?;
+    let alerts: BTreeSet<_> = entries
+        .iter()
+        .filter_map(|entry| match &entry.decision.fact {
+            Fact::IncidentOpened { trigger, .. } | Fact::IncidentReopened { trigger, .. } => {
+                Some(*trigger)
+            }
+            Fact::AlertJoined { alert, .. } => Some(*alert),
+            _ => None,
+        })
+        .take(ALERTS_MAX)
+        .collect();
+    for fingerprint in alerts {
+        entries.extend(stream(journal, &format!("alert/{fingerprint}")).await?);
+    }
+    entries.sort_by_key(|entry| entry.position);
+    Ok(entries.into_iter().map(|entry| entry.decision).collect())
+}
+
+/// The entries of a stream, oldest first, up to [`DECISIONS_MAX`].
+async fn stream(journal: &Journal, name: &str) -> Result<Vec<Entry>, String> {
+    let mut entries: Vec<Entry> = Vec::new();
+    while entries.len() < DECISIONS_MAX {
+        let after = entries.last().map_or(0, |entry| entry.version);
+        let page = journal.read_stream(name, after, ENTRIES_MAX).await;
+        let page = page.map_err(|error| chain(&error))?;
+        if page.is_empty() {
+            break;
+        }
+        entries.extend(page);
+    }
+    Ok(entries)
+}
+
+/// Writes the record of an incident.
+pub(crate) async fn write(handle: &Handle, id: IncidentId) -> Result<(), String> {
+    let Some(record) = load(handle, id).await? else { return Ok(()) };
+    let workspace = handle.settings().workspace_dir.clone();
+    blocking(move || write_incident(&workspace, &record).map(drop)).await
+}
+
+/// Writes the latest sample of every metric.
+pub(crate) async fn export(handle: &Handle) -> Result<(), String> {
+    let (workspace, now) = (handle.settings().workspace_dir.clone(), handle.clock().now());
+    let samples = handle.latest();
+    if samples.is_empty() {
+        return Ok(());
+    }
+    blocking(move || write_metrics(&workspace, now, &samples).map(drop)).await
+}
+
+async fn blocking(
+    write: impl FnOnce() -> std::io::Result<()> + Send + 'static,
+) -> Result<(), String> {
+    match tokio::task::spawn_blocking(write).await {
+        Ok(written) => written.map_err(|error| error.to_string()),
+        Err(_) => Err("writing a file panicked".to_owned()),
+    }
+}

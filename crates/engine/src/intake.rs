@@ -1,0 +1,270 @@
+//! Intake: alerts and findings in, incidents out.
+
+use nightcrew_model::alert::{Alert, IncomingAlert, Source, identify};
+use nightcrew_model::attempt::AttemptState;
+use nightcrew_model::condition::Truth;
+use nightcrew_model::decision::{Fact, Reason};
+use nightcrew_model::id::{IncidentId, ServiceName, Target};
+use nightcrew_model::incident::{IncidentKey, IncidentState};
+use nightcrew_model::labels::{Fingerprint, Labels};
+use nightcrew_model::sample::{Finding, Level, Sample};
+use nightcrew_model::severity::Severity;
+
+use crate::Step;
+
+impl Step<'_> {
+    /// Takes what a source says of one alert.  What changes nothing costs no fact.
+    pub(crate) fn alert_received(&mut self, source: Source, incoming: IncomingAlert) {
+        let fingerprint = incoming.labels.fingerprint();
+        let held = self.state.alerts.get(&fingerprint).map(|held| &held.alert);
+        let known_since = held.map(|alert| alert.starts_at);
+        if let Some(ends_at) = incoming.ends_at.filter(|ends_at| *ends_at <= self.now) {
+            // An end that lies before the beginning is the end of an earlier occurrence.
+            if known_since.is_some_and(|since| ends_at >= since) {
+                self.alert_ended(fingerprint, Reason::Reported { source }, Some(ends_at));
+            }
+            return;
+        }
+        let ends_at = match source {
+            Source::AlertsApi => Some(
+                incoming.ends_at.unwrap_or_else(|| self.settings.resolve_timeout.after(self.now)),
+            ),
+            Source::Alertmanager | Source::Detector => incoming.ends_at,
+        };
+        let (target, symptom) = identify(&incoming.labels);
+        let severity =
+            incoming.labels.get("severity").map_or(Severity::Warning, Severity::from_label);
+        let starts_at = incoming.starts_at.unwrap_or(self.now);
+        let alert = Alert {
+            fingerprint,
+            severity,
+            source,
+            // Overlapping reports are one occurrence, which began with the earliest.
+            starts_at: known_since.map_or(starts_at, |since| since.min(starts_at)),
+            ends_at,
+            updated_at: self.now,
+            generator_url: incoming.generator_url,
+            target,
+            symptom,
+            evidence: None,
+            labels: incoming.labels,
+            annotations: incoming.annotations,
+        };
+        self.alert_fires(alert, Reason::Reported { source });
+    }
+
+    /// Takes what a detector concludes.
+    pub(crate) fn found(&mut self, finding: Finding) {
+        let labels = labels_of(&finding);
+        let fingerprint = labels.fingerprint();
+        let seen = seen(&finding.sample);
+        match finding.level {
+            Level::Pending => {}
+            Level::Clear => {
+                let reason = Reason::RuleCleared { rule: finding.rule, seen };
+                self.alert_ended(fingerprint, reason, None);
+            }
+            Level::Firing(severity) => {
+                let summary = format!("{}: {}; seen: {seen}", finding.target, finding.rule);
+                let held = self.state.alerts.get(&fingerprint);
+                if held.is_some_and(|held| held.alert.severity == severity) {
+                    self.relapse(fingerprint, &finding.sample);
+                    return;
+                }
+                if held.is_none() && self.is_being_acted_on(&finding.target) {
+                    // A step that restarts a service stops it.  The level comes again with the next
+                    // sample, and counts once the step has ended.
+                    return;
+                }
+                let alert = Alert {
+                    fingerprint,
+                    annotations: [("summary", summary)].into_iter().collect(),
+                    labels,
+                    severity,
+                    source: Source::Detector,
+                    starts_at: held.map_or(finding.sample.at, |held| held.alert.starts_at),
+                    ends_at: None,
+                    updated_at: self.now,
+                    generator_url: String::new(),
+                    target: finding.target,
+                    symptom: finding.symptom,
+                    evidence: Some(finding.sample),
+                };
+                self.alert_fires(alert, Reason::RuleMet { rule: finding.rule, seen });
+            }
+        }
+    }
+
+    /// Whether a step is at work on the target's service (on the host: on the same part).
+    fn is_being_acted_on(&self, target: &Target) -> bool {
+        let attempts = self.state.working.iter().filter_map(|id| {
+            let incident = self.state.incidents.get(id)?;
+            Some((&incident.key.target, incident.attempt.as_ref()?.state))
+        });
+        attempts.into_iter().any(|(other, state)| {
+            let same = other == target
+                || other.service == target.service && target.service != ServiceName::host();
+            same && matches!(state, AttemptState::Running(_))
+        })
+    }
+
+    /// Reopens an incident that was proven healed and whose alert had not yet cleared, when a later
+    /// sample contradicts the proof.
+    fn relapse(&mut self, fingerprint: Fingerprint, sample: &Sample) {
+        let Some(held) = self.state.alerts.get(&fingerprint) else {
+            return;
+        };
+        let Some(incident) = held.incident.and_then(|id| self.state.incidents.get(&id)) else {
+            return;
+        };
+        let proof = incident.attempt.as_ref().map(|attempt| &attempt.plan.verify.condition);
+        let contradicted = incident.state == IncidentState::Resolved
+            && sample.at > incident.changed_at
+            && proof.is_some_and(|proof| {
+                proof.metric == sample.metric && proof.evaluate(&sample.observation) == Truth::False
+            });
+        if contradicted {
+            self.attach(fingerprint);
+        }
+    }
+
+    fn alert_fires(&mut self, alert: Alert, reason: Reason) {
+        let fingerprint = alert.fingerprint;
+        match self.state.alerts.get(&fingerprint).map(|held| &held.alert) {
+            None => self.decide(Fact::AlertFired { alert: Box::new(alert) }, reason),
+            Some(known) if says_something_new(known, &alert) => {
+                let worse = alert.severity > known.severity;
+                self.decide(Fact::AlertChanged { alert: Box::new(alert) }, reason);
+                if !worse && self.is_over(fingerprint) {
+                    return;
+                }
+            }
+            Some(_) => {
+                if let (Source::AlertsApi, Some(ends_at)) = (alert.source, alert.ends_at) {
+                    self.state.expire_at(fingerprint, ends_at);
+                }
+                return;
+            }
+        }
+        self.attach(fingerprint);
+    }
+
+    /// Whether the incident of an alert is resolved: an alert that lingers, or calms down, does not
+    /// bring it back.
+    fn is_over(&self, fingerprint: Fingerprint) -> bool {
+        let incident = self.state.alerts.get(&fingerprint).and_then(|held| held.incident);
+        let incident = incident.and_then(|id| self.state.incidents.get(&id));
+        incident.is_some_and(|incident| incident.state == IncidentState::Resolved)
+    }
+
+    /// Gives a firing alert its incident: a known one with the same key inside the window, or a
+    /// new one.
+    fn attach(&mut self, fingerprint: Fingerprint) {
+        let Some(held) = self.state.alerts.get(&fingerprint) else {
+            return;
+        };
+        let severity = held.alert.severity;
+        let key =
+            IncidentKey { target: held.alert.target.clone(), symptom: held.alert.symptom.clone() };
+        let known = self.state.by_key.get(&key).copied();
+        let known = known.and_then(|id| Some((id, self.state.incidents.get(&id)?)));
+        let incident = match known {
+            Some((id, incident)) if incident.state == IncidentState::Resolved => {
+                self.decide(
+                    Fact::IncidentReopened { incident: id, trigger: fingerprint },
+                    Reason::SameKey,
+                );
+                id
+            }
+            Some((id, incident)) => {
+                let severity = severity.max(incident.severity);
+                if !incident.alerts.contains(&fingerprint) || severity != incident.severity {
+                    self.decide(
+                        Fact::AlertJoined { incident: id, alert: fingerprint, severity },
+                        Reason::SameKey,
+                    );
+                }
+                id
+            }
+            None => {
+                let id = IncidentId(self.state.last_incident.0 + 1);
+                let initial = self.known_of(&key);
+                self.decide(
+                    Fact::IncidentOpened {
+                        incident: id,
+                        key,
+                        severity,
+                        trigger: fingerprint,
+                        initial,
+                    },
+                    Reason::NewKey,
+                );
+                id
+            }
+        };
+        self.consider(incident);
+    }
+
+    /// The latest samples of a target, by metric.
+    fn known_of(&self, key: &IncidentKey) -> Vec<Sample> {
+        let metrics = self.state.latest.get(&key.target);
+        let mut samples: Vec<Sample> =
+            metrics.into_iter().flat_map(|metrics| metrics.values().cloned()).collect();
+        samples.sort_by(|a, b| a.metric.cmp(&b.metric));
+        samples
+    }
+
+    /// Ends a firing alert, and with its last alert an incident at which nothing is at work.
+    pub(crate) fn alert_ended(
+        &mut self,
+        fingerprint: Fingerprint,
+        reason: Reason,
+        ends_at: Option<jiff::Timestamp>,
+    ) {
+        let Some(held) = self.state.alerts.get(&fingerprint) else {
+            return;
+        };
+        let incident = held.incident;
+        let verified = held.alert.source == Source::Detector;
+        let ends_at = ends_at.unwrap_or(self.now);
+        self.decide(Fact::AlertResolved { fingerprint, ends_at }, reason);
+        let Some(id) = incident else { return };
+        let Some(incident) = self.state.incidents.get(&id) else {
+            return;
+        };
+        let idle = matches!(incident.state, IncidentState::Open | IncidentState::Escalated);
+        if incident.alerts.is_empty() && idle {
+            self.resolve(id, verified, Reason::AlertsEnded);
+        }
+    }
+}
+
+/// Whether a repeated report is more than a repetition.
+fn says_something_new(known: &Alert, told: &Alert) -> bool {
+    known.annotations != told.annotations
+        || known.severity != told.severity
+        || known.starts_at != told.starts_at
+        || known.generator_url != told.generator_url
+        || known.source != told.source
+}
+
+/// The labels of a finding of our own: what it is about, so that the same finding is the same
+/// alert.
+fn labels_of(finding: &Finding) -> Labels {
+    let mut labels = Labels::default();
+    labels.set("alertname", finding.symptom.as_str());
+    labels.set("service", finding.target.service.as_str());
+    if let Some(resource) = &finding.target.resource {
+        labels.set("resource", resource.as_str());
+    }
+    labels.set("metric", finding.sample.metric.as_str());
+    labels
+}
+
+/// A sample in words.
+pub(crate) fn seen(sample: &Sample) -> String {
+    match &sample.detail {
+        None => sample.observation.to_string(),
+        Some(detail) => format!("{} ({detail})", sample.observation),
+    }
+}

@@ -1,0 +1,474 @@
+//! What is known: the fold of every decision.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use nightcrew_model::alert::{Alert, Source};
+use nightcrew_model::attempt::{AttemptEvent, AttemptState};
+use nightcrew_model::condition::Truth;
+use nightcrew_model::decision::{Decision, Fact};
+use nightcrew_model::id::{
+    AttemptId, ChannelName, IncidentId, MetricName, NotificationId, PlaybookName, ServiceName,
+    StepIndex, Target,
+};
+use nightcrew_model::incident::{IncidentEvent, IncidentKey, IncidentState};
+use nightcrew_model::labels::Fingerprint;
+use nightcrew_model::plan::Plan;
+use nightcrew_model::sample::Sample;
+use nightcrew_model::severity::Severity;
+use nightcrew_model::unit::Millis;
+use nightcrew_model::verdict::RiskClass;
+use serde::{Deserialize, Serialize};
+
+use crate::pairs;
+
+/// The largest number of (target, metric) pairs whose latest sample is kept; what comes beyond it
+/// is not kept, and a condition about it is unknown.
+pub const LATEST_SAMPLES_MAX: usize = 20_000;
+
+/// How long the beginning of an action is remembered.
+const RECENT: Millis = Millis::from_secs(3_600);
+
+/// Everything that decisions build on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// The firing alerts.
+    pub(crate) alerts: HashMap<Fingerprint, Held>,
+    /// When each alert that must be repeated by its source ends unless it is.
+    pub(crate) expiry: BTreeSet<(Timestamp, Fingerprint)>,
+    /// The incidents that are not closed.
+    pub(crate) incidents: BTreeMap<IncidentId, Incident>,
+    /// The one incident of each key that is not closed.
+    #[serde(with = "pairs")]
+    pub(crate) by_key: HashMap<IncidentKey, IncidentId>,
+    /// The incidents of each target that are not closed.
+    #[serde(with = "pairs")]
+    pub(crate) by_target: HashMap<Target, BTreeSet<IncidentId>>,
+    /// The incidents whose attempt is under way.
+    pub(crate) working: BTreeSet<IncidentId>,
+    /// The open incidents whose remedy waits for another attempt.
+    pub(crate) waiting: BTreeSet<IncidentId>,
+    /// The resolved incidents, which close when their window has passed.
+    pub(crate) resolved: BTreeSet<IncidentId>,
+    /// The escalated incidents.
+    pub(crate) escalated: BTreeSet<IncidentId>,
+    /// When each playbook last ran against each target.
+    #[serde(with = "pairs")]
+    pub(crate) last_run: HashMap<(PlaybookName, Target), Timestamp>,
+    /// When a step last ended on each service: what was seen before says nothing about now.
+    pub(crate) last_effect: HashMap<ServiceName, Timestamp>,
+    /// The actions that began in the last hour, for the gate's limit.
+    pub(crate) recent: Vec<(Timestamp, RiskClass)>,
+    /// The messages that are under way.
+    pub(crate) outbox: BTreeMap<NotificationId, (IncidentId, ChannelName)>,
+    /// The newest incident there was.
+    pub(crate) last_incident: IncidentId,
+    /// The newest message there was.
+    pub(crate) last_notification: NotificationId,
+    /// The latest sample of every metric.  Not a fact: after a restart it fills again.
+    #[serde(skip)]
+    pub(crate) latest: HashMap<Target, HashMap<MetricName, Sample>>,
+}
+
+/// A firing alert.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Held {
+    pub(crate) alert: Alert,
+    /// When it ends unless its source repeats it.
+    pub(crate) expires: Option<Timestamp>,
+    /// The incident it belongs to.
+    pub(crate) incident: Option<IncidentId>,
+}
+
+/// An incident that is not closed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    /// What it is about.
+    pub key: IncidentKey,
+    /// Where it stands.
+    pub state: IncidentState,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Its alerts that still fire.
+    pub alerts: BTreeSet<Fingerprint>,
+    /// The latest try at healing it.
+    pub attempt: Option<Attempt>,
+    /// How many tries there were since it was last opened.
+    pub(crate) n_tries: u32,
+    /// The number of the newest try there ever was.
+    pub(crate) last_attempt: u32,
+    /// Whether people were told that it is with them.
+    pub(crate) told: bool,
+    /// When it last changed its state.
+    pub changed_at: Timestamp,
+}
+
+/// One try at healing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Its id.
+    pub id: AttemptId,
+    /// What it does.
+    pub plan: Plan,
+    /// Where it stands.
+    pub state: AttemptState,
+    /// Its verification, once that has begun.
+    pub verification: Option<Verification>,
+    /// The step that a crash cut off and that is not repeated.
+    pub(crate) cut_off: Option<StepIndex>,
+    /// Whether a crash cut an idempotent step off, which is to begin again.
+    pub(crate) again: bool,
+}
+
+/// The proof of a repair, as far as it has come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verification {
+    /// Samples older than this prove nothing.
+    pub not_before: Timestamp,
+    /// When it has failed.
+    pub deadline: Timestamp,
+    /// When it began.
+    pub began: Timestamp,
+    /// How many good samples in a row there are.
+    pub in_a_row: u32,
+    /// The longest run of good samples there was.
+    pub best: u32,
+    /// The time of the last sample that was judged.
+    pub(crate) last_sample: Option<Timestamp>,
+    /// How it was judged.
+    pub(crate) last_good: Option<Truth>,
+}
+
+impl State {
+    /// An incident that is not closed.
+    #[must_use]
+    pub fn incident(&self, id: IncidentId) -> Option<&Incident> {
+        self.incidents.get(&id)
+    }
+
+    /// The incidents that are not closed, oldest first.
+    pub fn incidents(&self) -> impl Iterator<Item = (IncidentId, &Incident)> {
+        self.incidents.iter().map(|(id, incident)| (*id, incident))
+    }
+
+    /// Whether an open incident waits for another attempt or for a fresh look.
+    #[must_use]
+    pub fn is_waiting(&self, id: IncidentId) -> bool {
+        self.waiting.contains(&id)
+    }
+
+    /// When actions began in the last hour, and what they could cost.
+    #[must_use]
+    pub fn recent_actions(&self) -> &[(Timestamp, RiskClass)] {
+        &self.recent
+    }
+
+    /// The firing alerts, in no order.
+    pub fn alerts(&self) -> impl Iterator<Item = &Alert> {
+        self.alerts.values().map(|held| &held.alert)
+    }
+
+    /// The latest samples, in no order.
+    pub fn latest(&self) -> impl Iterator<Item = &Sample> {
+        self.latest.values().flat_map(HashMap::values)
+    }
+
+    /// Takes over samples from a state that was given up.
+    pub fn remember<'a>(&mut self, samples: impl Iterator<Item = &'a Sample>) {
+        for sample in samples {
+            self.keep(sample);
+        }
+    }
+
+    /// Folds one decision.  A decision that the life cycles do not allow is left out: the log is
+    /// older than the code that reads it, and an engine must start.
+    #[expect(clippy::too_many_lines, reason = "a table with an arm for each fact")]
+    pub fn apply(&mut self, decision: &Decision) {
+        let at = decision.at;
+        match &decision.fact {
+            Fact::AlertFired { alert } | Fact::AlertChanged { alert } => self.hold(alert),
+            Fact::AlertResolved { fingerprint, .. } => self.release(*fingerprint),
+            Fact::IncidentOpened { incident, key, severity, trigger, .. } => {
+                self.open(*incident, key, *severity, at);
+                self.link(*incident, *trigger);
+            }
+            Fact::AlertJoined { incident, alert, severity } => {
+                if let Some(found) = self.incidents.get_mut(incident) {
+                    found.severity = *severity;
+                }
+                self.link(*incident, *alert);
+            }
+            Fact::IncidentReopened { incident, trigger } => {
+                self.change(*incident, IncidentEvent::Relapsed, at);
+                if let Some(found) = self.incidents.get_mut(incident) {
+                    found.n_tries = 0;
+                }
+                self.link(*incident, *trigger);
+            }
+            Fact::RemedyHeld { incident, .. } => {
+                self.waiting.insert(*incident);
+            }
+            Fact::AttemptPlanned { attempt, plan } => self.plan(*attempt, plan, at),
+            Fact::StepStarted { attempt, step, verdict } => {
+                self.recent.retain(|(begun, _)| RECENT.after(*begun) > at);
+                self.recent.push((at, verdict.class));
+                self.advance(*attempt, AttemptEvent::StepStarted(*step));
+            }
+            Fact::StepFinished { attempt, step, outcome } => {
+                if let Some(attempt) = self.attempt(*attempt) {
+                    let service = attempt.plan.target.service.clone();
+                    self.last_effect.insert(service, at);
+                }
+                if outcome.status.is_success() {
+                    self.advance(*attempt, AttemptEvent::StepDone(*step));
+                }
+            }
+            Fact::VerificationStarted { attempt, not_before, deadline } => {
+                self.start_verification(*attempt, at, *not_before, *deadline);
+            }
+            Fact::VerificationSampled { attempt, sample, in_a_row, good } => {
+                if let Some(verification) =
+                    self.attempt_mut(*attempt).and_then(|attempt| attempt.verification.as_mut())
+                {
+                    verification.in_a_row = *in_a_row;
+                    verification.best = verification.best.max(*in_a_row);
+                    verification.last_sample = Some(sample.at);
+                    verification.last_good = Some(*good);
+                }
+            }
+            Fact::AttemptSucceeded { attempt } => self.advance(*attempt, AttemptEvent::Verified),
+            Fact::AttemptFailed { attempt } => self.advance(*attempt, AttemptEvent::Failed),
+            Fact::AttemptInterrupted { attempt } => self.advance(*attempt, AttemptEvent::CutOff),
+            Fact::IncidentResolved { incident, .. } => self.resolve(*incident, at),
+            Fact::IncidentEscalated { incident } => {
+                self.change(*incident, IncidentEvent::HandedOver, at);
+                if let Some(found) = self.incidents.get_mut(incident) {
+                    found.told = true;
+                }
+            }
+            Fact::IncidentClosed { incident } => self.close(*incident),
+            Fact::NotificationQueued { notification, incident, channel, .. } => {
+                self.last_notification = self.last_notification.max(*notification);
+                self.outbox.insert(*notification, (*incident, channel.clone()));
+            }
+            Fact::NotificationDelivered { notification, .. }
+            | Fact::NotificationFailed { notification, .. } => {
+                self.outbox.remove(notification);
+            }
+            Fact::AgentChanged { .. } => {}
+        }
+    }
+
+    fn hold(&mut self, alert: &Alert) {
+        let fingerprint = alert.fingerprint;
+        let before = self.alerts.remove(&fingerprint);
+        let incident = before.as_ref().and_then(|held| held.incident);
+        if let Some(expires) = before.and_then(|held| held.expires) {
+            self.expiry.remove(&(expires, fingerprint));
+        }
+        self.alerts.insert(fingerprint, Held { alert: alert.clone(), expires: None, incident });
+        // Only a source that repeats its alerts can be found silent: Prometheus does, an
+        // Alertmanager's webhook and our own detectors say when it is over.
+        if alert.source == Source::AlertsApi
+            && let Some(ends_at) = alert.ends_at
+        {
+            self.expire_at(fingerprint, ends_at);
+        }
+    }
+
+    /// Notes when an alert ends unless its source repeats it.
+    pub(crate) fn expire_at(&mut self, fingerprint: Fingerprint, at: Timestamp) {
+        let Some(held) = self.alerts.get_mut(&fingerprint) else {
+            return;
+        };
+        if let Some(before) = held.expires.replace(at) {
+            self.expiry.remove(&(before, fingerprint));
+        }
+        self.expiry.insert((at, fingerprint));
+    }
+
+    fn release(&mut self, fingerprint: Fingerprint) {
+        let Some(held) = self.alerts.remove(&fingerprint) else {
+            return;
+        };
+        if let Some(expires) = held.expires {
+            self.expiry.remove(&(expires, fingerprint));
+        }
+        if let Some(incident) = held.incident.and_then(|id| self.incidents.get_mut(&id)) {
+            incident.alerts.remove(&fingerprint);
+        }
+    }
+
+    fn link(&mut self, id: IncidentId, fingerprint: Fingerprint) {
+        let Some(incident) = self.incidents.get_mut(&id) else {
+            return;
+        };
+        let Some(held) = self.alerts.get_mut(&fingerprint) else {
+            return;
+        };
+        incident.alerts.insert(fingerprint);
+        held.incident = Some(id);
+    }
+
+    fn open(&mut self, id: IncidentId, key: &IncidentKey, severity: Severity, at: Timestamp) {
+        self.last_incident = self.last_incident.max(id);
+        self.by_key.insert(key.clone(), id);
+        self.by_target.entry(key.target.clone()).or_default().insert(id);
+        let incident = Incident {
+            key: key.clone(),
+            state: IncidentState::Open,
+            severity,
+            alerts: BTreeSet::new(),
+            attempt: None,
+            n_tries: 0,
+            last_attempt: 0,
+            told: false,
+            changed_at: at,
+        };
+        self.incidents.insert(id, incident);
+    }
+
+    fn plan(&mut self, id: AttemptId, plan: &Plan, at: Timestamp) {
+        self.change(id.incident, IncidentEvent::RemedyPlanned, at);
+        self.last_run.insert((plan.playbook.clone(), plan.target.clone()), at);
+        self.working.insert(id.incident);
+        let Some(incident) = self.incidents.get_mut(&id.incident) else {
+            return;
+        };
+        incident.n_tries += 1;
+        incident.last_attempt = id.number;
+        incident.attempt = Some(Attempt {
+            id,
+            plan: plan.clone(),
+            state: AttemptState::Ready(StepIndex(0)),
+            verification: None,
+            cut_off: None,
+            again: false,
+        });
+    }
+
+    fn start_verification(
+        &mut self,
+        id: AttemptId,
+        began: Timestamp,
+        not_before: Timestamp,
+        deadline: Timestamp,
+    ) {
+        let Some(attempt) = self.attempt_mut(id) else {
+            return;
+        };
+        if let AttemptState::Running(step) = attempt.state {
+            attempt.cut_off = Some(step);
+        }
+        attempt.verification = Some(Verification {
+            not_before,
+            deadline,
+            began,
+            in_a_row: 0,
+            best: 0,
+            last_sample: None,
+            last_good: None,
+        });
+        self.advance(id, AttemptEvent::VerificationStarted);
+        self.change(id.incident, IncidentEvent::StepsDone, began);
+    }
+
+    fn resolve(&mut self, id: IncidentId, at: Timestamp) {
+        let Some(incident) = self.incidents.get(&id) else {
+            return;
+        };
+        let event = match incident.state {
+            IncidentState::Verifying => IncidentEvent::Verified,
+            IncidentState::Open
+            | IncidentState::Resolving
+            | IncidentState::Resolved
+            | IncidentState::Escalated
+            | IncidentState::Closed => IncidentEvent::Recovered,
+        };
+        self.change(id, event, at);
+    }
+
+    fn close(&mut self, id: IncidentId) {
+        let Some(incident) = self.incidents.remove(&id) else {
+            return;
+        };
+        for fingerprint in &incident.alerts {
+            if let Some(held) = self.alerts.get_mut(fingerprint) {
+                held.incident = None;
+            }
+        }
+        self.by_key.remove(&incident.key);
+        if let Some(ids) = self.by_target.get_mut(&incident.key.target) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.by_target.remove(&incident.key.target);
+            }
+        }
+        for set in [&mut self.working, &mut self.waiting, &mut self.resolved, &mut self.escalated] {
+            set.remove(&id);
+        }
+    }
+
+    fn change(&mut self, id: IncidentId, event: IncidentEvent, at: Timestamp) {
+        let Some(incident) = self.incidents.get_mut(&id) else {
+            return;
+        };
+        let Ok(next) = incident.state.apply(event) else {
+            return;
+        };
+        incident.state = next;
+        incident.changed_at = at;
+        for (set, member) in [
+            (&mut self.resolved, IncidentState::Resolved),
+            (&mut self.escalated, IncidentState::Escalated),
+        ] {
+            if next == member {
+                set.insert(id);
+            } else {
+                set.remove(&id);
+            }
+        }
+        if next != IncidentState::Open {
+            self.waiting.remove(&id);
+        }
+    }
+
+    fn advance(&mut self, id: AttemptId, event: AttemptEvent) {
+        let Some(attempt) = self.attempt_mut(id) else {
+            return;
+        };
+        if let Ok(next) = attempt.state.apply(event) {
+            attempt.state = next;
+            attempt.again = false;
+            if !next.is_active() {
+                self.working.remove(&id.incident);
+            }
+        }
+    }
+
+    /// The attempt of that id, while it is the latest of its incident.
+    pub(crate) fn attempt_mut(&mut self, id: AttemptId) -> Option<&mut Attempt> {
+        let attempt = self.incidents.get_mut(&id.incident)?.attempt.as_mut()?;
+        (attempt.id == id).then_some(attempt)
+    }
+
+    /// The attempt of that id, while it is the latest of its incident.
+    #[must_use]
+    pub fn attempt(&self, id: AttemptId) -> Option<&Attempt> {
+        self.incidents.get(&id.incident)?.attempt.as_ref().filter(|attempt| attempt.id == id)
+    }
+
+    /// Keeps the latest sample of a metric; an older one never replaces a newer one.
+    pub(crate) fn keep(&mut self, sample: &Sample) {
+        let n_targets = self.latest.len();
+        if n_targets >= LATEST_SAMPLES_MAX && !self.latest.contains_key(&sample.target) {
+            return;
+        }
+        let metrics = self.latest.entry(sample.target.clone()).or_default();
+        match metrics.get_mut(&sample.metric) {
+            Some(kept) if kept.at > sample.at => {}
+            Some(kept) => *kept = sample.clone(),
+            None => drop(metrics.insert(sample.metric.clone(), sample.clone())),
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! The open journal.
+//!
+//! Opening blocks; everything else is async, runs off the async threads and needs a tokio runtime.
+//! Queries see every batch that was acknowledged before they were asked.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use nightcrew_model::alert::AlertState;
+use nightcrew_model::decision::Decision;
+use nightcrew_model::id::{IncidentId, NotificationId};
+use nightcrew_model::labels::Fingerprint;
+
+use crate::batch::{Batch, Committed, Prepared};
+use crate::commit::{Outcome, Work};
+use crate::entry::{Entry, Position};
+use crate::error::{AppendError, OpenError, ReadError, WriteError};
+use crate::limit::{ENTRIES_MAX, SNAPSHOT_BYTES_MAX};
+use crate::outbox::{self, Retry};
+use crate::queue::Queue;
+use crate::reader::Readers;
+use crate::row::{AlertRow, IncidentRow, OutboxCounts, OutboxRow, Which, WriteStats};
+use crate::tail::Subscription;
+use crate::{log, open, snapshot, table};
+
+/// A handle on the open journal; cheap to clone.  The file is closed by [`Journal::close`], or when
+/// the last handle is dropped.
+#[derive(Clone)]
+pub struct Journal {
+    // Dropped in this order: the writer's connection is the last one, and tidies up.
+    readers: Arc<Readers>,
+    queue: Arc<Queue>,
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").field("head", &self.queue.head()).finish_non_exhaustive()
+    }
+}
+
+impl Journal {
+    /// Opens the journal in a folder and locks it; makes both when there is none.  Blocks.
+    ///
+    /// # Errors
+    /// When another process has it open, when a newer version wrote it, when it is damaged, or when
+    /// the disk fails or is full.
+    pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        let (writer, path) = open::open(dir)?;
+        Ok(Self { readers: Arc::new(Readers::new(path)), queue: Arc::new(Queue::new(writer)) })
+    }
+
+    /// Appends a batch, all of it or nothing, and returns when it is durable.
+    ///
+    /// Dropping the future does not take the batch back.
+    ///
+    /// # Errors
+    /// When a stream is not as expected, when the batch breaks a limit, or when it cannot be
+    /// written.  Only [`WriteError::Io`] leaves open whether it is in the log.
+    pub async fn append(&self, batch: Batch) -> Result<Committed, AppendError> {
+        let batch = Prepared::of(batch)?;
+        let bytes = batch.bytes;
+        match self.queue.submit(Work::Append(batch), bytes).await? {
+            Outcome::Appended(committed) => Ok(committed),
+            Outcome::Conflict { stream, expected, actual } => {
+                Err(AppendError::Conflict { stream, expected, actual })
+            }
+            Outcome::Written => Err(AppendError::Empty),
+        }
+    }
+
+    /// The position of the last entry that is durable; [`Position::START`] when there is none.
+    #[must_use]
+    pub fn last_position(&self) -> Position {
+        self.queue.head().last
+    }
+
+    /// The entries after a position, in order; `limit` or [`ENTRIES_MAX`] at most, and fewer when
+    /// they are large.  Empty only at the end of the log.
+    ///
+    /// # Errors
+    /// When the journal is closed, damaged or cannot be read.
+    pub async fn read(&self, after: Position, limit: usize) -> Result<Vec<Entry>, ReadError> {
+        let head = self.last_position();
+        self.readers.read(move |conn| log::page(conn, after, limit, head)).await
+    }
+
+    /// The entries of a stream after a version (0: from the first on), with the limits of
+    /// [`Journal::read`].
+    ///
+    /// # Errors
+    /// When the journal is closed, damaged or cannot be read.
+    pub async fn read_stream(
+        &self,
+        stream: &str,
+        after_version: u64,
+        limit: usize,
+    ) -> Result<Vec<Entry>, ReadError> {
+        let stream = stream.to_owned();
+        self.readers.read(move |conn| log::stream_page(conn, &stream, after_version, limit)).await
+    }
+
+    /// Follows the log from behind a position.
+    #[must_use]
+    pub fn subscribe(&self, after: Position) -> Subscription {
+        Subscription::new(self.clone(), self.queue.watch(), after)
+    }
+
+    /// Folds every decision after a position, in order, into a state.  Gives the state and the
+    /// position up to which it was folded.
+    ///
+    /// # Errors
+    /// When the journal is closed, damaged or cannot be read; the state is lost then.
+    pub async fn fold<S: Send + 'static>(
+        &self,
+        after: Position,
+        state: S,
+        mut step: impl FnMut(&mut S, &Decision) + Send + 'static,
+    ) -> Result<(S, Position), ReadError> {
+        let head = self.last_position();
+        self.readers
+            .read(move |conn| {
+                let (mut state, mut at) = (state, after);
+                // Page by page, so that a long fold does not keep the write-ahead log from being
+                // emptied.
+                loop {
+                    let entries = log::page(conn, at, ENTRIES_MAX, head)?;
+                    let Some(last) = entries.last() else {
+                        return Ok((state, at));
+                    };
+                    at = last.position;
+                    for entry in &entries {
+                        step(&mut state, &entry.decision);
+                    }
+                }
+            })
+            .await
+    }
+
+    /// Keeps a state that was folded up to a position; the newest
+    /// [`SNAPSHOTS_MAX`](crate::limit::SNAPSHOTS_MAX) are kept.  Durable when it returns.
+    ///
+    /// # Errors
+    /// When it is larger than [`SNAPSHOT_BYTES_MAX`] or cannot be written.
+    pub async fn save_snapshot(
+        &self,
+        position: Position,
+        bytes: Vec<u8>,
+    ) -> Result<(), WriteError> {
+        let size = bytes.len();
+        if size > SNAPSHOT_BYTES_MAX {
+            return Err(WriteError::TooLarge { bytes: size });
+        }
+        Outcome::written(self.queue.submit(Work::Snapshot(position, bytes), size).await)
+    }
+
+    /// The newest snapshot that is whole, and the position up to which it was folded.
+    ///
+    /// # Errors
+    /// When the journal is closed or cannot be read.
+    pub async fn load_snapshot(&self) -> Result<Option<(Position, Vec<u8>)>, ReadError> {
+        let head = self.last_position();
+        self.readers.read(move |conn| snapshot::load(conn, head)).await
+    }
+
+    /// The alerts in a state, or all, those that changed last first; `limit` or
+    /// [`ROWS_MAX`](crate::limit::ROWS_MAX) at most.
+    ///
+    /// # Errors
+    /// When the journal is closed, damaged or cannot be read.
+    pub async fn alerts(
+        &self,
+        state: Option<AlertState>,
+        limit: usize,
+    ) -> Result<Vec<AlertRow>, ReadError> {
+        self.readers
+            .read(move |conn| table::in_projections(table::alerts(conn, state, limit)))
+            .await
+    }
+
+    /// The alert of that fingerprint.
+    ///
+    /// # Errors
+    /// When the journal is closed, damaged or cannot be read.
+    pub async fn alert(&self, fingerprint: Fingerprint) -> Result<Option<AlertRow>, ReadError> {
+        self.readers.read(move |conn| table::in_projections(table::alert(conn, fingerprint))).await
+    }
+
+    /// The incidents with an id below `before`, the newest first; `limit` or
+    /// [`ROWS_MAX`](crate::limit::ROWS_MAX) at most.  The last id of one page is the `before` of the
+    /// next.
+    ///
+    /// # Errors
+    /// When the journal is closed, damaged or cannot be read.
+    pub async fn incidents(
+        &self,
+        which: Which,
+        before: Option<IncidentId>,
+        limit: usize,
+    ) -> Result<Vec<IncidentRow>, ReadError> {
+        self.readers
+            .read(move |conn| table::in_projections(table::incidents(conn, which, before, limit)))
+            .await
+    }
+
+    /// The incident of that id.
+    ///
+    /// # Errors
+    /// When the journal is closed, damaged or cannot be read.
+    pub async fn incident(&self, id: IncidentId) -> Result<Option<IncidentRow>, ReadError> {
+        self.readers.read(move |conn| table::in_projections(table::incident(conn, id))).await
+    }
+
+    /// The messages that are to be sent now, the oldest first; `limit` or
+    /// [`ROWS_MAX`](crate::limit::ROWS_MAX) at most.  Of each incident and channel only the oldest
+    /// that is pending, so that never two are on their way.
+    ///
+    /// # Errors
+    /// When the journal is closed, damaged or cannot be read.
+    pub async fn outbox_due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<OutboxRow>, ReadError> {
+        self.readers.read(move |conn| table::in_projections(outbox::due(conn, now, limit))).await
+    }
+
+    /// The messages about an incident, the oldest first; `limit` or
+    /// [`ROWS_MAX`](crate::limit::ROWS_MAX) at most.
+    ///
+    /// # Errors
+    /// When the journal is closed, damaged or cannot be read.
+    pub async fn outbox_of(
+        &self,
+        incident: IncidentId,
+        limit: usize,
+    ) -> Result<Vec<OutboxRow>, ReadError> {
+        self.readers
+            .read(move |conn| table::in_projections(outbox::of_incident(conn, incident, limit)))
+            .await
+    }
+
+    /// How many messages there are in each state.
+    ///
+    /// # Errors
+    /// When the journal is closed, damaged or cannot be read.
+    pub async fn outbox_counts(&self) -> Result<OutboxCounts, ReadError> {
+        self.readers.read(move |conn| table::in_projections(outbox::counts(conn))).await
+    }
+
+    /// Notes that a message was tried and has to be tried again.  `attempts` is how often it was
+    /// tried so far.  A message that is no longer pending is left alone.  Durable when it returns.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn outbox_retry(
+        &self,
+        notification: NotificationId,
+        attempts: u32,
+        next_at: Timestamp,
+        error: &str,
+    ) -> Result<(), WriteError> {
+        let retry = Retry::new(notification, attempts, next_at, error);
+        let bytes = retry.error.len();
+        Outcome::written(self.queue.submit(Work::Retry(retry), bytes).await)
+    }
+
+    /// Writes something tiny, durably: the way to find out that a full disk has space again.
+    ///
+    /// # Errors
+    /// When nothing can be written.
+    pub async fn probe_write(&self) -> Result<(), WriteError> {
+        Outcome::written(self.queue.submit(Work::Probe, 0).await)
+    }
+
+    /// What the writing side has done and has to do.
+    #[must_use]
+    pub fn write_stats(&self) -> WriteStats {
+        self.queue.stats()
+    }
+
+    /// Writes what waits, closes the file and unlocks the folder, whatever other handles there
+    /// are; they find the journal closed.
+    ///
+    /// # Errors
+    /// When the file could not be closed cleanly.  What was acknowledged is durable all the same.
+    pub async fn close(&self) -> Result<(), WriteError> {
+        self.readers.close().await;
+        let queue = Arc::clone(&self.queue);
+        match tokio::task::spawn_blocking(move || queue.close()).await {
+            Ok(closed) => closed,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => Err(WriteError::Closed),
+        }
+    }
+}

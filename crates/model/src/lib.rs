@@ -1,0 +1,28 @@
+//! The nouns of Nightcrew: ids, units, labels, alerts, incidents, plans, events and decisions.
+//!
+//! Every room speaks these types and no room is known here: `model` does no I/O, reads no clock
+//! and holds no policy.  What is stored in the journal derives `serde`; the wire formats of other
+//! systems live at the edges.
+//!
+//! **Invariant:** the three life cycles ([`alert::AlertState`], [`incident::IncidentState`],
+//! [`attempt::AttemptState`]) change only through their `apply`, which refuses what is not in
+//! their transition table.
+
+#![warn(clippy::wildcard_enum_match_arm)]
+
+pub mod alert;
+pub mod argv;
+pub mod attempt;
+pub mod catalogue;
+pub mod condition;
+pub mod decision;
+pub mod event;
+mod fact_words;
+pub mod id;
+pub mod incident;
+pub mod labels;
+pub mod plan;
+pub mod sample;
+pub mod severity;
+pub mod unit;
+pub mod verdict;

@@ -1,0 +1,249 @@
+//! The command line: names and exit codes are promises.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// An autonomous on-call crew: watches, heals what it may, proves it, and tells a person the rest.
+#[derive(Debug, Parser)]
+#[command(
+    name = "nightcrew",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done or healthy, 1 the answer is \"no\", 2 usage or configuration error, \
+                  3 the running crew cannot be reached."
+)]
+pub(crate) struct Cli {
+    /// Log more; twice for everything.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the crew.
+    Up(Up),
+    /// Break a throw-away service and a throw-away disk for real, and watch them being healed.
+    Demo(Demo),
+    /// The throw-away service of the demo.
+    #[command(hide = true)]
+    DemoService(DemoService),
+    /// Read a configuration and name every mistake in it.
+    Check(Check),
+    /// Look at this machine: what works here, what does not, how to mend it.
+    Doctor(Doctor),
+    /// Say how the running crew is.
+    Status(Ask),
+    /// The members of the crew.
+    Agents {
+        #[command(subcommand)]
+        command: Agents,
+    },
+    /// The alerts that the crew knows.
+    Alerts {
+        #[command(subcommand)]
+        command: Alerts,
+    },
+    /// The incidents.
+    Incidents {
+        #[command(subcommand)]
+        command: Incidents,
+    },
+    /// The playbooks of a configuration.
+    Playbooks {
+        #[command(subcommand)]
+        command: Playbooks,
+    },
+    /// The gate that every action passes.
+    Gate {
+        #[command(subcommand)]
+        command: Gate,
+    },
+    /// Rebuild the tables of a journal from its log, while no crew runs on it.
+    Rebuild(Rebuild),
+}
+
+/// Which configuration.
+#[derive(Debug, Args)]
+pub(crate) struct Config {
+    /// A configuration file, or a folder that holds nightcrew.json5, openclaw.json or config/*.json.
+    #[arg(long, value_name = "PATH", env = "NIGHTCREW_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    #[command(flatten)]
+    pub(crate) config: Config,
+    /// The folder of the journal and of everything that the crew writes [default: ./.nightcrew].
+    #[arg(long, value_name = "DIR", env = "NIGHTCREW_DATA")]
+    pub(crate) data: Option<PathBuf>,
+    /// Where HTTP is served; a loopback address [default: 127.0.0.1:7979].
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Judge and record every plan, and execute nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Keep the files of the demo.
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Do not serve the page.
+    #[arg(long)]
+    pub(crate) no_ui: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoService {
+    /// The port to listen on, at 127.0.0.1.
+    #[arg(long)]
+    pub(crate) port: u16,
+    /// A file without which the service answers 500.
+    #[arg(long)]
+    pub(crate) needs: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) config: Config,
+    /// Print the problems as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) config: Config,
+    /// The folder of the journal [default: ./.nightcrew].
+    #[arg(long, value_name = "DIR", env = "NIGHTCREW_DATA")]
+    pub(crate) data: Option<PathBuf>,
+    /// Print the findings as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which running crew, and how to print its answer.
+#[derive(Debug, Args)]
+pub(crate) struct Ask {
+    /// Where the crew listens.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "NIGHTCREW_URL",
+        default_value = "http://127.0.0.1:7979"
+    )]
+    pub(crate) url: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Agents {
+    /// List them with their heartbeats.
+    List(Ask),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Alerts {
+    /// List the firing alerts.
+    List(Ask),
+    /// Show one.
+    Show {
+        /// Its fingerprint: 16 hexadecimal digits.
+        fingerprint: String,
+        #[command(flatten)]
+        ask: Ask,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Incidents {
+    /// List them, newest first.
+    List {
+        /// Only those with which somebody or something still has to do.
+        #[arg(long)]
+        open: bool,
+        #[command(flatten)]
+        ask: Ask,
+    },
+    /// Show one with its timeline.
+    Show {
+        /// Its id: INC-42 or 42.
+        id: String,
+        #[command(flatten)]
+        ask: Ask,
+    },
+    /// Print the timeline of one.
+    Timeline {
+        /// Its id: INC-42 or 42.
+        id: String,
+        #[command(flatten)]
+        ask: Ask,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Playbooks {
+    /// List them, with what the gate says of their steps.
+    List {
+        #[command(flatten)]
+        config: Config,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one.
+    Show {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        config: Config,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Gate {
+    /// What the gate would decide about a command, and why.
+    Explain {
+        #[command(flatten)]
+        config: Config,
+        /// Judge one command a line from the standard input: a command line, or a JSON array of
+        /// words.
+        #[arg(long, conflicts_with = "command")]
+        stdin: bool,
+        /// Print the verdict as JSON.
+        #[arg(long)]
+        json: bool,
+        /// The program and its arguments; one word is read as a whole command line.
+        #[arg(trailing_var_arg = true, required_unless_present = "stdin")]
+        command: Vec<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rebuild {
+    /// The folder of the journal [default: ./.nightcrew].
+    #[arg(long, value_name = "DIR", env = "NIGHTCREW_DATA")]
+    pub(crate) data: Option<PathBuf>,
+    /// Only check the log and the tables.
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}

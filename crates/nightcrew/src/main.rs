@@ -1,0 +1,58 @@
+//! The binary: the command line, the wiring, named start and stop steps.  No logic.
+
+mod agents;
+mod alerts;
+mod check;
+mod cli;
+mod client;
+mod demo;
+mod doctor;
+mod gate;
+mod incidents;
+mod output;
+mod playbooks;
+mod rebuild;
+mod status;
+mod up;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command};
+use crate::output::Exit;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // `--help` and `--version` are answers, not errors.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            output::clap(&error);
+            return exit.into();
+        }
+    };
+    wiring::log(cli.verbose);
+    let result = match cli.command {
+        Command::Up(args) => wiring::block_on(up::run(args)),
+        Command::Demo(args) => demo::run(&args),
+        Command::DemoService(args) => wiring::block_on(demo::service::run(args)),
+        Command::Check(args) => check::run(&args),
+        Command::Doctor(args) => wiring::block_on(doctor::run(args)),
+        Command::Status(args) => wiring::block_on(status::run(args)),
+        Command::Agents { command } => wiring::block_on(agents::run(command)),
+        Command::Alerts { command } => wiring::block_on(alerts::run(command)),
+        Command::Incidents { command } => wiring::block_on(incidents::run(command)),
+        Command::Playbooks { command } => playbooks::run(command),
+        Command::Gate { command } => gate::run(command),
+        Command::Rebuild(args) => rebuild::run(&args),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            output::error(&error);
+            output::exit_of(&error).into()
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Decisions as sentences.  What an outside text says in them is not escaped here: whoever shows
+//! them does that for its own form.
+
+use nightcrew_model::decision::Fact;
+use nightcrew_model::plan::{Mode, Plan};
+
+/// What was decided, in words.
+pub(crate) fn what(fact: &Fact) -> String {
+    match fact {
+        Fact::AlertFired { alert } => format!(
+            "alert {} fires: {} {} ({}, from {})",
+            alert.fingerprint, alert.target, alert.symptom, alert.severity, alert.source
+        ),
+        Fact::AlertChanged { alert } => {
+            format!("alert {} changed ({})", alert.fingerprint, alert.severity)
+        }
+        Fact::AlertResolved { fingerprint, ends_at } => {
+            format!("alert {fingerprint} ended at {ends_at:.3}")
+        }
+        Fact::IncidentOpened { incident, key, severity, .. } => {
+            format!("{incident} opened: {key} ({severity})")
+        }
+        Fact::AlertJoined { incident, alert, severity } => {
+            format!("alert {alert} joined {incident} ({severity})")
+        }
+        Fact::IncidentReopened { incident, trigger } => {
+            format!("{incident} is back (alert {trigger})")
+        }
+        Fact::RemedyHeld { playbook, .. } => format!("playbook {playbook} was not used"),
+        Fact::IncidentResolved { incident, verified } => {
+            let proof = if *verified { "proven" } else { "not proven" };
+            format!("{incident} is over, {proof}")
+        }
+        Fact::IncidentEscalated { incident } => format!("{incident} goes to a person"),
+        Fact::IncidentClosed { incident } => format!("{incident} is closed"),
+        Fact::NotificationQueued { notification, channel, kind, .. } => {
+            format!("message {notification} ({kind}) to {channel} queued")
+        }
+        Fact::NotificationDelivered { notification, channel, .. } => {
+            format!("message {notification} arrived through {channel}")
+        }
+        Fact::NotificationFailed { notification, channel, .. } => {
+            format!("message {notification} through {channel} will never arrive")
+        }
+        Fact::AgentChanged { agent, state } => format!("agent {agent} is {state}"),
+        Fact::AttemptPlanned { attempt, plan } => planned(&attempt.to_string(), plan),
+        Fact::StepStarted { attempt, step, .. } => format!("{attempt}: step {step} begins"),
+        Fact::StepFinished { attempt, step, outcome } => {
+            format!("{attempt}: step {step} {} after {}", outcome.status, outcome.took)
+        }
+        Fact::VerificationStarted { attempt, deadline, .. } => {
+            format!("{attempt}: fresh samples decide until {deadline:.3}")
+        }
+        Fact::VerificationSampled { attempt, sample, in_a_row, .. } => format!(
+            "{attempt}: {} = {}, {in_a_row} good in a row",
+            sample.metric, sample.observation
+        ),
+        Fact::AttemptSucceeded { attempt } => format!("{attempt} succeeded"),
+        Fact::AttemptFailed { attempt } => format!("{attempt} failed"),
+        Fact::AttemptInterrupted { attempt } => {
+            format!("{attempt} was cut off and its effect is not proven")
+        }
+    }
+}
+
+fn planned(attempt: &str, plan: &Plan) -> String {
+    let dry = match plan.mode {
+        Mode::Live => "",
+        Mode::DryRun => ", dry run",
+    };
+    format!(
+        "{attempt}: playbook {} planned for {}, {}{dry}",
+        plan.playbook,
+        plan.target,
+        counted(plan.steps.len(), "step")
+    )
+}
+
+/// `1 step`, `2 steps`.
+pub(crate) fn counted(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}

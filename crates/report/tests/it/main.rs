@@ -1,0 +1,9 @@
+//! Records of whole incidents, from their decisions to the files.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod chronicle;
+mod contradictions;
+mod files;
+mod incidents;
+mod limits;

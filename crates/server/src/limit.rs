@@ -1,0 +1,77 @@
+//! Every limit of the server.
+
+use nightcrew_model::unit::Millis;
+
+/// How many connections there may be; a further one waits to be accepted.
+pub const CONNECTIONS_MAX: usize = 1_024;
+
+/// How long a request may take to arrive, from its first byte on, and to be answered.
+pub const REQUEST_MAX: Millis = Millis::from_secs(30);
+
+/// How long a client may take nothing of what is sent to it.
+pub const STALL_MAX: Millis = Millis::from_secs(30);
+
+/// How long a connection may be silent in both directions.
+pub const IDLE_MAX: Millis = Millis::from_secs(120);
+
+/// The largest body of alerts, in bytes.
+pub const ALERTS_BODY_BYTES_MAX: usize = 16 << 20;
+
+/// How much of a body that is too large is read and thrown away, in bytes, so that its sender
+/// finishes and sees the answer instead of a broken connection.
+pub const DISCARDED_BYTES_MAX: usize = 64 << 20;
+
+/// How many bytes of bodies are held at the same time, over all requests.
+pub const BODIES_BYTES_MAX: usize = 64 << 20;
+
+/// How many alerts one request may hold.
+pub const ALERTS_PER_REQUEST_MAX: usize = 50_000;
+
+/// How deep arrays and objects may nest.
+pub const DEPTH_MAX: usize = 32;
+
+/// How many bad alerts an answer names; the others are counted.
+pub const BAD_NAMED_MAX: usize = 20;
+
+/// How many labels, or annotations, one alert may have.
+pub const LABELS_MAX: usize = 512;
+
+/// How long the labels of one alert may be together, and its annotations with its URL, in bytes.
+pub const LABEL_BYTES_MAX: usize = 64 << 10;
+
+/// How long alerts may take to become durable; then their sender is told to send them again.
+pub const STORE_MAX: Millis = Millis::from_secs(20);
+
+/// How many bytes of labels and annotations are handed to the crew together: their decisions have
+/// to fit into one batch of the journal, escaped as JSON and with names that they repeat.
+pub const PORTION_BYTES_MAX: usize = 128 << 10;
+
+/// How many matchers one request may have.
+pub const MATCHERS_MAX: usize = 64;
+
+/// How long one matcher may be, in bytes.
+pub const MATCHER_BYTES_MAX: usize = 4 << 10;
+
+/// How large a compiled regular expression may be, in bytes.
+pub const REGEX_BYTES_MAX: usize = 1 << 20;
+
+/// How many alerts are shown, those that changed last.
+pub const ALERTS_SHOWN_MAX: usize = 1_000;
+
+/// How many incidents one page holds at most.
+pub const INCIDENTS_PAGE_MAX: usize = 500;
+
+/// How many open incidents are counted.
+pub const INCIDENTS_COUNTED_MAX: usize = 10_000;
+
+/// How many decisions of an incident one answer tells.
+pub const TIMELINE_ENTRIES_MAX: usize = 1_000;
+
+/// How many streams there may be at the same time.
+pub const STREAMS_MAX: usize = 64;
+
+/// After how much silence a comment is sent, so that both ends know of each other.
+pub const KEEP_ALIVE: Millis = Millis::from_secs(15);
+
+/// How long requests that are under way get to end when the server stops.
+pub const STOP_MAX: Millis = Millis::from_secs(3);

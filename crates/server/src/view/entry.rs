@@ -1,0 +1,64 @@
+//! Entries of the journal, in words.
+
+use jiff::Timestamp;
+use nightcrew_journal::entry::Entry;
+use nightcrew_model::decision::Fact;
+use serde::Serialize;
+
+/// One decision: what and why.
+#[derive(Serialize)]
+pub(crate) struct EntryView {
+    pub(crate) position: u64,
+    pub(crate) version: u64,
+    pub(crate) at: Timestamp,
+    pub(crate) stream: String,
+    pub(crate) fact: &'static str,
+    pub(crate) text: String,
+    pub(crate) reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) incident: Option<String>,
+}
+
+impl From<Entry> for EntryView {
+    fn from(entry: Entry) -> Self {
+        let decision = entry.decision;
+        Self {
+            position: entry.position.0,
+            version: entry.version,
+            at: decision.at,
+            stream: entry.stream,
+            fact: name(&decision.fact),
+            text: decision.fact.to_string(),
+            reason: decision.reason.to_string(),
+            incident: decision.fact.incident().map(|incident| incident.to_string()),
+        }
+    }
+}
+
+/// The name of a fact, which programs rely on.
+fn name(fact: &Fact) -> &'static str {
+    match fact {
+        Fact::AlertFired { .. } => "alert_fired",
+        Fact::AlertChanged { .. } => "alert_changed",
+        Fact::AlertResolved { .. } => "alert_resolved",
+        Fact::IncidentOpened { .. } => "incident_opened",
+        Fact::AlertJoined { .. } => "alert_joined",
+        Fact::IncidentReopened { .. } => "incident_reopened",
+        Fact::AttemptPlanned { .. } => "attempt_planned",
+        Fact::RemedyHeld { .. } => "remedy_held",
+        Fact::StepStarted { .. } => "step_started",
+        Fact::StepFinished { .. } => "step_finished",
+        Fact::VerificationStarted { .. } => "verification_started",
+        Fact::VerificationSampled { .. } => "verification_sampled",
+        Fact::AttemptSucceeded { .. } => "attempt_succeeded",
+        Fact::AttemptFailed { .. } => "attempt_failed",
+        Fact::AttemptInterrupted { .. } => "attempt_interrupted",
+        Fact::IncidentResolved { .. } => "incident_resolved",
+        Fact::IncidentEscalated { .. } => "incident_escalated",
+        Fact::IncidentClosed { .. } => "incident_closed",
+        Fact::NotificationQueued { .. } => "notification_queued",
+        Fact::NotificationDelivered { .. } => "notification_delivered",
+        Fact::NotificationFailed { .. } => "notification_failed",
+        Fact::AgentChanged { .. } => "agent_changed",
+    }
+}

@@ -1,0 +1,1 @@
+//! Nothing to run: the house rules are the tests of this package (`tests/tidy.rs`).
