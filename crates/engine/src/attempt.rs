@@ -12,6 +12,9 @@ use nightcrew_model::verdict::{Ruling, Verdict};
 
 use crate::Step;
 
+/// How often a proof begins anew because the crew was restarted.
+const PROOFS_BEGUN_MAX: u32 = 4;
+
 impl Step<'_> {
     /// The gate judged a step: it begins, or the attempt ends here.
     pub(crate) fn step_judged(&mut self, id: AttemptId, step: StepIndex, verdict: Verdict) {
@@ -223,7 +226,12 @@ impl Step<'_> {
                     }
                 }
                 AttemptState::Verifying => {
-                    self.start_verification(attempt_id, Reason::VerificationCutOff);
+                    // A crew that falls again and again must not keep an incident from a person:
+                    // then the last deadline stands, passed or not.
+                    let n_begun = attempt.verification.as_ref().map_or(0, |proof| proof.n_begun);
+                    if n_begun < PROOFS_BEGUN_MAX {
+                        self.start_verification(attempt_id, Reason::VerificationCutOff);
+                    }
                 }
                 AttemptState::Ready(next) => {
                     if usize::from(next.0) >= attempt.plan.steps.len() {

@@ -129,6 +129,8 @@ pub struct Verification {
     pub deadline: Timestamp,
     /// When it began.
     pub began: Timestamp,
+    /// How often it began, a restart of the crew each time but the first.
+    pub(crate) n_begun: u32,
     /// How many good samples in a row there are.
     pub in_a_row: u32,
     /// The longest run of good samples there was.
@@ -360,7 +362,9 @@ impl State {
         if let AttemptState::Running(step) = attempt.state {
             attempt.cut_off = Some(step);
         }
+        let n_begun = attempt.verification.as_ref().map_or(0, |before| before.n_begun) + 1;
         attempt.verification = Some(Verification {
+            n_begun,
             not_before,
             deadline,
             began,

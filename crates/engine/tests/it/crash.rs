@@ -70,6 +70,21 @@ fn alerts_survive_and_their_sources_get_time_to_repeat_them() {
 }
 
 #[test]
+fn a_crew_that_crashes_in_a_loop_hands_over_all_the_same() {
+    assert_snapshot!(run("
+        00:10 web process_status stopped
+        00:10 gate admits
+        00:11 step ok
+        00:20 crash
+        00:40 crash
+        01:00 crash
+        01:20 crash
+        01:40 crash
+        01:41 tick
+    "));
+}
+
+#[test]
 fn the_cooldown_survives() {
     assert_snapshot!(run("
         00:10 web process_status stopped
