@@ -21,7 +21,7 @@ use crate::limit::{ENTRIES_MAX, SNAPSHOT_BYTES_MAX};
 use crate::outbox::{self, Retry};
 use crate::queue::Queue;
 use crate::reader::Readers;
-use crate::row::{AlertRow, IncidentRow, OutboxCounts, OutboxRow, Which, WriteStats};
+use crate::row::{AlertRow, Counts, IncidentRow, OutboxCounts, OutboxRow, Which, WriteStats};
 use crate::tail::Subscription;
 use crate::{log, open, snapshot, table};
 
@@ -177,6 +177,23 @@ impl Journal {
         self.readers
             .read(move |conn| table::in_projections(table::alerts(conn, state, limit)))
             .await
+    }
+
+    /// Every firing alert as of one moment, those that changed last first;
+    /// [`FIRING_MAX`](crate::limit::FIRING_MAX) at most.
+    ///
+    /// # Errors
+    /// When the journal is closed, damaged or cannot be read.
+    pub async fn firing(&self) -> Result<Vec<AlertRow>, ReadError> {
+        self.readers.read(move |conn| table::in_projections(table::firing(conn))).await
+    }
+
+    /// How many alerts fire, and how many incidents there are in each state.
+    ///
+    /// # Errors
+    /// When the journal is closed, damaged or cannot be read.
+    pub async fn counts(&self) -> Result<Counts, ReadError> {
+        self.readers.read(move |conn| table::in_projections(table::counts(conn))).await
     }
 
     /// The alert of that fingerprint.

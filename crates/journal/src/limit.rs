@@ -36,6 +36,9 @@ pub const READERS_MAX: u32 = 4;
 /// The largest number of rows that one query of a table gives.
 pub const ROWS_MAX: usize = 1_000;
 
+/// The largest number of firing alerts that are given at once.
+pub const FIRING_MAX: usize = 500_000;
+
 /// The largest snapshot, in bytes.
 pub const SNAPSHOT_BYTES_MAX: usize = 16 << 20;
 

@@ -74,6 +74,23 @@ pub struct IncidentSummary {
     pub reason: Reason,
 }
 
+/// How much there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// How many alerts fire.
+    pub alerts_firing: u64,
+    /// How many incidents there are in each state.
+    pub incidents: Vec<(IncidentState, u64)>,
+}
+
+impl Counts {
+    /// How many incidents there are in a state.
+    #[must_use]
+    pub fn incidents_in(&self, state: IncidentState) -> u64 {
+        self.incidents.iter().find(|(known, _)| *known == state).map_or(0, |(_, n)| *n)
+    }
+}
+
 /// What became of a message to people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use nightcrew_model::alert::{Alert, AlertState};
 use nightcrew_model::id::IncidentId;
+use nightcrew_model::incident::IncidentState;
 use nightcrew_model::labels::Fingerprint;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::de::DeserializeOwned;
@@ -10,8 +11,8 @@ use serde::de::value::{Error as WordError, StrDeserializer};
 
 use crate::entry::Position;
 use crate::error::{Damage, Part, Trouble};
-use crate::limit::ROWS_MAX;
-use crate::row::{AlertRow, IncidentRow, IncidentSummary, Which};
+use crate::limit::{FIRING_MAX, ROWS_MAX};
+use crate::row::{AlertRow, Counts, IncidentRow, IncidentSummary, Which};
 
 /// A query's limit as SQL takes it.
 pub(crate) fn limit(limit: usize) -> i64 {
@@ -86,6 +87,32 @@ pub(crate) fn alerts(
         alerts.push(alert_row(row)?);
     }
     Ok(alerts)
+}
+
+/// Every firing alert, in one look.
+pub(crate) fn firing(conn: &Connection) -> Result<Vec<AlertRow>, Trouble> {
+    let sql = format!("{ALERT} WHERE state = ?2 ORDER BY position DESC LIMIT ?1");
+    let mut select = conn.prepare_cached(&sql)?;
+    let n_rows = i64::try_from(FIRING_MAX).unwrap_or(i64::MAX);
+    let mut rows = select.query(params![n_rows, AlertState::Firing.as_str()])?;
+    let mut alerts = Vec::new();
+    while let Some(row) = rows.next()? {
+        alerts.push(alert_row(row)?);
+    }
+    Ok(alerts)
+}
+
+/// How many alerts fire, and how many incidents there are in each state.
+pub(crate) fn counts(conn: &Connection) -> Result<Counts, Trouble> {
+    let mut firing = conn.prepare_cached("SELECT COUNT(*) FROM alerts WHERE state = ?1")?;
+    let alerts_firing: i64 = firing.query_row([AlertState::Firing.as_str()], |row| row.get(0))?;
+    let mut incidents = Vec::new();
+    let mut of_state = conn.prepare_cached("SELECT COUNT(*) FROM incidents WHERE state = ?1")?;
+    for state in IncidentState::ALL {
+        let n: i64 = of_state.query_row([state.as_str()], |row| row.get(0))?;
+        incidents.push((state, n.unsigned_abs()));
+    }
+    Ok(Counts { alerts_firing: alerts_firing.unsigned_abs(), incidents })
 }
 
 /// Writes an alert, in the place of the one with its fingerprint.

@@ -11,11 +11,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use nightcrew_journal::row::AlertRow;
-use nightcrew_model::alert::{Alert, AlertState};
+use nightcrew_model::alert::Alert;
 use serde::Serialize;
 
 use crate::app::{App, VERSION};
-use crate::limit::{ALERTS_SHOWN_MAX, MATCHERS_MAX};
+use crate::limit::MATCHERS_MAX;
 use crate::matcher::{Matcher, whole};
 use crate::parameters::Parameters;
 use crate::problem::Problem;
@@ -111,7 +111,7 @@ pub(crate) async fn alerts(
     if !wanted.active || !received {
         return Ok(Json(Vec::<GettableAlert>::new()).into_response());
     }
-    let rows = app.handle.journal().alerts(Some(AlertState::Firing), ALERTS_SHOWN_MAX).await?;
+    let rows = app.handle.journal().firing().await?;
     let timeout = app.handle.settings().healing.resolve_timeout;
     let now = app.handle.clock().now();
     let alerts: Vec<GettableAlert> = rows

@@ -64,15 +64,13 @@ pub(crate) struct StatusView {
 
 #[derive(Serialize)]
 struct IncidentCounts {
-    open: usize,
-    escalated: usize,
+    open: u64,
+    escalated: u64,
 }
 
 #[derive(Serialize)]
 struct AlertCounts {
-    active: usize,
-    /// Whether there are more than were counted.
-    more: bool,
+    active: u64,
 }
 
 #[derive(Serialize)]
@@ -98,9 +96,8 @@ impl From<OutboxCounts> for OutboxView {
 pub(crate) async fn status(State(app): State<App>) -> Result<Json<StatusView>, Problem> {
     let handle = &app.handle;
     let (journal, settings) = (handle.journal(), handle.settings());
-    let alerts = journal.alerts(Some(AlertState::Firing), ALERTS_SHOWN_MAX).await?;
-    let open = open_incidents(&app).await?;
-    let is_escalated = |row: &&IncidentRow| row.state == IncidentState::Escalated;
+    let counts = journal.counts().await?;
+    let open = IncidentState::ALL.into_iter().filter(|state| state.is_open());
     Ok(Json(StatusView {
         ready: handle.is_ready(),
         version: VERSION,
@@ -113,10 +110,10 @@ pub(crate) async fn status(State(app): State<App>) -> Result<Json<StatusView>, P
         agents: health::agents(&app),
         storage: handle.storage_trouble(),
         incidents: IncidentCounts {
-            open: open.len(),
-            escalated: open.iter().filter(is_escalated).count(),
+            open: open.map(|state| counts.incidents_in(state)).sum(),
+            escalated: counts.incidents_in(IncidentState::Escalated),
         },
-        alerts: AlertCounts { active: alerts.len(), more: alerts.len() >= ALERTS_SHOWN_MAX },
+        alerts: AlertCounts { active: counts.alerts_firing },
         outbox: journal.outbox_counts().await?.into(),
         services: settings.services.len(),
         playbooks: settings.playbooks.len(),

@@ -5,17 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
-use nightcrew_journal::row::{IncidentRow, OutboxCounts};
-use nightcrew_model::alert::AlertState;
+use nightcrew_journal::row::{Counts, OutboxCounts};
 use nightcrew_model::decision::AgentState;
 use nightcrew_model::incident::IncidentState;
 use nightcrew_model::unit::Millis;
 use nightcrew_runtime::driver::Status;
 
-use crate::api::open_incidents;
 use crate::app::{App, VERSION};
 use crate::exposition::{self, Exposition, Type};
-use crate::limit::{ALERTS_SHOWN_MAX, STREAMS_MAX};
+use crate::limit::STREAMS_MAX;
 use crate::problem::Problem;
 
 const AGENT_STATES: [AgentState; 5] = [
@@ -151,28 +149,22 @@ fn tasks(text: &mut Exposition, app: &App) {
 
 /// What only the journal knows.
 struct Stored {
-    n_active: usize,
-    open: Vec<IncidentRow>,
+    counts: Counts,
     outbox: OutboxCounts,
 }
 
 async fn stored(app: &App) -> Result<Stored, Problem> {
     let journal = app.handle.journal();
-    let active = journal.alerts(Some(AlertState::Firing), ALERTS_SHOWN_MAX).await?;
-    Ok(Stored {
-        n_active: active.len(),
-        open: open_incidents(app).await?,
-        outbox: journal.outbox_counts().await?,
-    })
+    Ok(Stored { counts: journal.counts().await?, outbox: journal.outbox_counts().await? })
 }
 
 impl Stored {
     fn write(&self, text: &mut Exposition) {
-        let help = "Alerts that fire, counted up to 1000.";
-        text.single("nightcrew_alerts_active", Type::Gauge, help, self.n_active);
+        let help = "Alerts that fire.";
+        text.single("nightcrew_alerts_active", Type::Gauge, help, self.counts.alerts_firing);
         text.head("nightcrew_incidents", Type::Gauge, "Open incidents by state.");
         for state in IncidentState::ALL.into_iter().filter(|state| state.is_open()) {
-            let n = self.open.iter().filter(|incident| incident.state == state).count();
+            let n = self.counts.incidents_in(state);
             text.sample("nightcrew_incidents", &[("state", state.as_str())], n);
         }
         text.head(
