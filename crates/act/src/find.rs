@@ -87,7 +87,8 @@ pub(crate) fn read(words: &[Word], roots: &CleanRoots, files: &Files) -> Result<
         }),
         Err(reason) => Err(NotFind {
             rule: if deletes { "find.delete" } else { "find.print" },
-            class: if deletes { RiskClass::Destructive } else { RiskClass::Observe },
+            // What is not understood is not called harmless.
+            class: RiskClass::Destructive,
             reason,
         }),
     }

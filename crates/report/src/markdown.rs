@@ -252,7 +252,12 @@ fn verification(page: &mut Page, record: &Record) {
         }
         proof(page, attempt, seen);
     });
-    if !begun.is_empty() {
+    if let Some((last, _)) = begun.last() {
+        let healed = last.state == AttemptState::Succeeded && last.relapsed_at.is_none();
+        if let Some(resolved) = record.resolved.as_ref().filter(|_| !healed) {
+            let proof = if resolved.verified { "✅ Resolved later" } else { "⚠️ Over, not proven" };
+            page.item("Outcome", format_args!("{proof}: {}", sentence(&resolved.reason)));
+        }
         return;
     }
     match (&record.resolved, record.attempts.last()) {

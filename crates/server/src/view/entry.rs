@@ -15,6 +15,8 @@ pub(crate) struct EntryView {
     pub(crate) fact: &'static str,
     pub(crate) text: String,
     pub(crate) reason: String,
+    /// The member of the crew whose work it is.
+    pub(crate) actor: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) incident: Option<String>,
 }
@@ -30,6 +32,7 @@ impl From<Entry> for EntryView {
             fact: name(&decision.fact),
             text: decision.fact.to_string(),
             reason: decision.reason.to_string(),
+            actor: decision.fact.actor(),
             incident: decision.fact.incident().map(|incident| incident.to_string()),
         }
     }
