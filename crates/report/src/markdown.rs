@@ -255,7 +255,8 @@ fn verification(page: &mut Page, record: &Record) {
     if let Some((last, _)) = begun.last() {
         let healed = last.state == AttemptState::Succeeded && last.relapsed_at.is_none();
         if let Some(resolved) = record.resolved.as_ref().filter(|_| !healed) {
-            let proof = if resolved.verified { "✅ Resolved later" } else { "⚠️ Over, not proven" };
+            let proof =
+                if resolved.verified { "✅ Resolved later" } else { "⚠️ Over, not proven" };
             page.item("Outcome", format_args!("{proof}: {}", sentence(&resolved.reason)));
         }
         return;
