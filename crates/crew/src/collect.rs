@@ -18,6 +18,9 @@ use crate::handle::{Handle, Work};
 /// The shortest time between two looks, however much a proof wants them.
 pub const LOOK_INTERVAL_MIN: Millis = Millis(100);
 
+/// When the host is looked at for the second time.
+pub const SECOND_LOOK: Millis = Millis(300);
+
 /// Waits until the next look at a target is due: `period` after the last one, or sooner while a
 /// proof wants it.
 struct Pace {
@@ -59,17 +62,21 @@ pub(crate) struct HostTask {
     handle: Handle,
     collector: HostCollector,
     pace: Pace,
+    n_looks: u32,
 }
 
 impl HostTask {
     pub(crate) fn new(handle: Handle) -> Self {
         let settings = handle.settings();
         let collector = HostCollector::new(&settings.host, settings.breaker);
-        Self { pace: Pace::new(&handle), collector, handle }
+        Self { pace: Pace::new(&handle), collector, handle, n_looks: 0 }
     }
 
     async fn look(&mut self) {
-        let period = self.handle.settings().host.interval;
+        let interval = self.handle.settings().host.interval;
+        // Rates need a second look, and nobody wants to wait a whole interval for it.
+        let period = if self.n_looks == 1 { SECOND_LOOK.min(interval) } else { interval };
+        self.n_looks = self.n_looks.saturating_add(1);
         self.pace
             .due(period, |target| target.service == nightcrew_model::id::ServiceName::host())
             .await;

@@ -8,7 +8,7 @@
 //! thrown away, commands are refused, and once a small write succeeds again the state is folded
 //! anew.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
@@ -20,8 +20,9 @@ use nightcrew_journal::batch::Batch;
 use nightcrew_journal::entry::Position;
 use nightcrew_journal::error::AppendError;
 use nightcrew_journal::limit::BATCH_DECISIONS_MAX;
-use nightcrew_model::decision::Decision;
+use nightcrew_model::decision::{Decision, Fact};
 use nightcrew_model::event::Event;
+use nightcrew_model::id::IncidentId;
 use nightcrew_model::sample::Sample;
 use nightcrew_model::unit::Millis;
 use nightcrew_runtime::driver::{Boxed, Task};
@@ -103,7 +104,8 @@ impl Core {
         let core = Self {
             rules: rules(handle.settings()),
             detector: Detector::new(handle.settings().thresholds.clone()),
-            next_tick: Instant::now() + TICK.duration(),
+            // The first round is at once.
+            next_tick: Instant::now(),
             next_probe: Instant::now(),
             next_snapshot: Instant::now() + SNAPSHOT.duration(),
             n_since_snapshot: 0,
@@ -193,8 +195,10 @@ impl Core {
             let n_decisions = decisions.len() as u64;
             if n_decisions > 0 && trouble.is_none() {
                 any = true;
+                let news = News::of(&decisions);
                 match self.handle.journal().append(Batch::from(decisions)).await {
                     Ok(_) => {
+                        news.tell(&self.handle);
                         let counters = &self.handle.0.counters;
                         counters.decisions.fetch_add(n_decisions, Ordering::Relaxed);
                         counters.commits.fetch_add(1, Ordering::Relaxed);
@@ -321,6 +325,41 @@ impl Pending {
         self.n_in_last += n_decisions;
         if let Some(last) = self.groups.last_mut() {
             last.push((decisions, answer));
+        }
+    }
+}
+
+/// What a commit means for those who write and send.
+struct News {
+    incidents: BTreeSet<IncidentId>,
+    message: bool,
+}
+
+impl News {
+    fn of(decisions: &[Decision]) -> Self {
+        let message = |decision: &Decision| {
+            matches!(
+                decision.fact,
+                Fact::NotificationQueued { .. }
+                    | Fact::NotificationDelivered { .. }
+                    | Fact::NotificationFailed { .. }
+            )
+        };
+        Self {
+            incidents: decisions.iter().filter_map(|decision| decision.fact.incident()).collect(),
+            message: decisions.iter().any(message),
+        }
+    }
+
+    fn tell(self, handle: &Handle) {
+        if self.message {
+            handle.0.message_queued.notify_one();
+        }
+        if !self.incidents.is_empty() {
+            let mut changed = handle.0.changed.lock().unwrap_or_else(PoisonError::into_inner);
+            changed.extend(self.incidents);
+            drop(changed);
+            handle.0.incident_changed.notify_one();
         }
     }
 }

@@ -13,7 +13,7 @@ use nightcrew_model::unit::Millis;
 use nightcrew_runtime::clock::Clock;
 use nightcrew_runtime::driver::{Boxed, Driver, Spec, Task};
 use nightcrew_runtime::http::Http;
-use tokio::sync::{RwLock, mpsc, watch};
+use tokio::sync::{Notify, RwLock, mpsc, watch};
 
 use crate::collect::{ChecksTask, HostTask, ProcessTask};
 use crate::core::{Core, Inbox, chain};
@@ -110,6 +110,9 @@ impl Crew {
             work: watch::channel(Work::default()).0,
             latest: Mutex::new(HashMap::new()),
             storage: watch::channel(None).0,
+            changed: Mutex::default(),
+            incident_changed: Notify::new(),
+            message_queued: Notify::new(),
             acting: RwLock::new(()),
             counters: Counters::default(),
             settings,

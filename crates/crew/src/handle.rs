@@ -1,6 +1,6 @@
 //! The way in: what the server, the command line and the agents ask of the crew.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,13 +12,13 @@ use nightcrew_journal::journal::Journal;
 use nightcrew_model::alert::{IncomingAlert, Source};
 use nightcrew_model::decision::Decision;
 use nightcrew_model::event::Event;
-use nightcrew_model::id::{MetricName, Target};
+use nightcrew_model::id::{IncidentId, MetricName, Target};
 use nightcrew_model::sample::{Observation, Sample};
 use nightcrew_model::verdict::RiskClass;
 use nightcrew_runtime::clock::Clock;
 use nightcrew_runtime::driver::Board;
 use nightcrew_runtime::http::Http;
-use tokio::sync::{RwLock, mpsc, oneshot, watch};
+use tokio::sync::{Notify, RwLock, mpsc, oneshot, watch};
 
 /// How many commands may wait; a further one is told to come back later.
 pub const COMMANDS_WAITING_MAX: usize = 4_096;
@@ -95,6 +95,12 @@ pub(crate) struct Shared {
     pub(crate) work: watch::Sender<Work>,
     pub(crate) latest: Mutex<HashMap<(Target, MetricName), Sample>>,
     pub(crate) storage: watch::Sender<Option<String>>,
+    /// The incidents that changed since their records were last written.
+    pub(crate) changed: Mutex<BTreeSet<IncidentId>>,
+    /// Told when there is a changed incident.
+    pub(crate) incident_changed: Notify,
+    /// Told when there is a message to send.
+    pub(crate) message_queued: Notify,
     /// Read-locked by every action under way; a stop takes the write lock and so waits for them.
     pub(crate) acting: RwLock<()>,
     pub(crate) counters: Counters,

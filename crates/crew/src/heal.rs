@@ -34,6 +34,7 @@ pub(crate) struct Heal {
     work: watch::Receiver<Work>,
     under_way: FuturesUnordered<Boxed<'static, Key>>,
     taken: HashSet<Key>,
+    first: bool,
 }
 
 impl Heal {
@@ -52,6 +53,7 @@ impl Heal {
             handle,
             under_way: FuturesUnordered::new(),
             taken: HashSet::new(),
+            first: true,
         })
     }
 
@@ -66,6 +68,10 @@ impl Heal {
                     key
                 }));
             }
+        }
+        if std::mem::take(&mut self.first) {
+            // The first round is at once.
+            return Ok(());
         }
         tokio::select! {
             Some(key) = self.under_way.next() => {

@@ -14,7 +14,6 @@ use nightcrew_channels::console::Console;
 use nightcrew_channels::message::{Message, Sending};
 use nightcrew_channels::retry;
 use nightcrew_journal::row::OutboxRow;
-use nightcrew_journal::tail::Subscription;
 use nightcrew_model::event::{Delivery, Event};
 use nightcrew_model::unit::Millis;
 use nightcrew_report::record::Record;
@@ -42,13 +41,12 @@ const UNDER_WAY: &str = "a try was begun and its end is not known";
 pub(crate) struct Outbox {
     handle: Handle,
     console: Console,
-    tail: Subscription,
+    first: bool,
 }
 
 impl Outbox {
     pub(crate) fn new(handle: Handle, console: Console) -> Self {
-        let tail = handle.journal().subscribe(handle.journal().last_position());
-        Self { handle, console, tail }
+        Self { handle, console, first: true }
     }
 
     async fn send_due(&mut self) -> Result<(), String> {
@@ -56,9 +54,12 @@ impl Outbox {
         let due = self.handle.journal().outbox_due(now, UNDER_WAY_MAX).await;
         let due = due.map_err(|error| chain(&error))?;
         if due.is_empty() {
-            tokio::select! {
-                appended = self.tail.next() => drop(appended.map_err(|error| chain(&error))?),
-                () = sleep(LOOK.duration()) => {}
+            // The first round is at once.
+            if !std::mem::take(&mut self.first) {
+                tokio::select! {
+                    () = self.handle.0.message_queued.notified() => {}
+                    () = sleep(LOOK.duration()) => {}
+                }
             }
             return Ok(());
         }

@@ -2,12 +2,12 @@
 //! journal and can be written again at any time.
 
 use std::collections::BTreeSet;
+use std::sync::PoisonError;
 
 use nightcrew_journal::entry::Entry;
 use nightcrew_journal::journal::Journal;
 use nightcrew_journal::limit::ENTRIES_MAX;
 use nightcrew_journal::row::Which;
-use nightcrew_journal::tail::Subscription;
 use nightcrew_model::decision::{Decision, Fact};
 use nightcrew_model::id::IncidentId;
 use nightcrew_model::unit::Millis;
@@ -27,6 +27,12 @@ const EXPORT: Millis = Millis::from_secs(300);
 /// How often the heartbeats are exported.
 const HEARTBEATS: Millis = Millis::from_secs(10);
 
+/// When the samples are exported for the first time.
+const FIRST_EXPORT: Millis = Millis::from_secs(2);
+
+/// How many times as long as records took to write they then rest.
+const PAUSE_PER_WORK: u32 = 10;
+
 /// Changes of one incident within this time are written once.
 const SETTLE: Millis = Millis(250);
 
@@ -38,8 +44,10 @@ const ALERTS_MAX: usize = 20;
 
 pub(crate) struct Records {
     handle: Handle,
-    tail: Subscription,
-    changed: BTreeSet<IncidentId>,
+    /// When records may be written again.
+    next_write: Instant,
+    /// Whether a change waits for more of its kind.
+    settling: bool,
     next_export: Instant,
     next_heartbeats: Instant,
 }
@@ -50,31 +58,52 @@ impl Records {
     pub(crate) async fn new(handle: Handle) -> Result<Self, String> {
         let open = handle.journal().incidents(Which::Open, None, 1_000).await;
         let open = open.map_err(|error| chain(&error))?;
-        let tail = handle.journal().subscribe(handle.journal().last_position());
+        let changed = &handle.0.changed;
+        changed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(open.iter().map(|row| row.id));
+        let now = Instant::now();
         Ok(Self {
             handle,
-            tail,
-            changed: open.into_iter().map(|row| row.id).collect(),
+            next_write: now,
+            settling: false,
             // The first look at everything takes a moment.
-            next_export: Instant::now() + Millis::from_secs(2).duration(),
-            next_heartbeats: Instant::now(),
+            next_export: now + FIRST_EXPORT.duration(),
+            next_heartbeats: now,
         })
     }
 
     async fn write_due(&mut self) -> Result<(), String> {
-        let settled = if self.changed.is_empty() { None } else { Some(SETTLE.duration()) };
-        let until = self.next_export.min(self.next_heartbeats);
-        let until = settled.map_or(until, |settle| until.min(Instant::now() + settle));
+        let changed = || self.handle.0.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut until = self.next_export.min(self.next_heartbeats);
+        if !changed().is_empty() {
+            until = until.min(self.next_write);
+        }
         tokio::select! {
-            entries = self.tail.next() => {
-                let entries = entries.map_err(|error| chain(&error))?;
-                self.changed.extend(entries.iter().filter_map(|entry| entry.decision.fact.incident()));
+            () = self.handle.0.incident_changed.notified() => {
+                if !std::mem::replace(&mut self.settling, true) {
+                    self.next_write = self.next_write.max(Instant::now() + SETTLE.duration());
+                }
                 return Ok(());
             }
             () = sleep_until(until) => {}
         }
-        for incident in std::mem::take(&mut self.changed) {
-            write(&self.handle, incident).await?;
+        if Instant::now() >= self.next_write {
+            let mut due = std::mem::take(&mut *changed());
+            self.settling = false;
+            let began = Instant::now();
+            while let Some(incident) = due.first().copied() {
+                if let Err(error) = write(&self.handle, incident).await {
+                    // They are still due; the pause comes first.
+                    changed().extend(due);
+                    self.next_write = Instant::now() + HEARTBEATS.duration();
+                    return Err(error);
+                }
+                due.pop_first();
+            }
+            // Long records of a busy time must not take the disk from the journal.
+            self.next_write = Instant::now() + began.elapsed() * PAUSE_PER_WORK;
         }
         if Instant::now() >= self.next_export {
             self.next_export = Instant::now() + EXPORT.duration();

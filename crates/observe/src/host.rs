@@ -28,6 +28,9 @@ use crate::sampling::{capped, number, percent, sample, share, size};
 /// The shortest time over which CPU time and network traffic are measured.
 pub const WINDOW_MIN: Duration = Duration::from_millis(100);
 
+/// Why the first look cannot tell a rate.
+const FIRST_LOOK: &str = "measured from the second look on";
+
 /// Looks at this machine.
 #[derive(Debug)]
 pub struct HostCollector {
@@ -51,9 +54,8 @@ impl HostCollector {
         }
     }
 
-    /// Looks at everything at the same time.  Takes at most twice the timeout and
-    /// [`WINDOW_MIN`]: CPU and network are differences between two looks, and the first round has
-    /// to take both.
+    /// Looks at everything at the same time.  Takes at most the timeout and [`WINDOW_MIN`].  CPU and
+    /// network are differences between two looks: the first round cannot tell them.
     pub async fn collect(&mut self, clock: &Clock) -> Vec<Sample> {
         let at = clock.now();
         let (cpu, network, memory, load, disks) = tokio::join!(
@@ -97,12 +99,10 @@ impl<T: Clone + Send + 'static> Paired<T> {
         now: Timestamp,
         read: fn() -> Result<T, Unknown>,
     ) -> Result<Pair<T>, Unknown> {
-        let (since, before) = match self.before.take() {
-            Some(before) => before,
-            None => {
-                let first = self.collector.look(now, move |_| read()).await?;
-                (Instant::now(), first)
-            }
+        let Some((since, before)) = self.before.take() else {
+            let first = self.collector.look(now, move |_| read()).await?;
+            self.before = Some((Instant::now(), first));
+            return Err(Unknown::Failed(FIRST_LOOK.to_owned()));
         };
         // Kept, so that a failed look makes the next difference longer, not wrong.
         self.before = Some((since, before.clone()));
@@ -213,22 +213,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_round_reads_everything() {
+    async fn rates_need_two_rounds_and_the_rest_one() {
         let host = settings(settings::Disks::All);
         let mut collector = HostCollector::new(&host, settings::Breaker::default());
         let clock = Clock::System;
-        let samples = collector.collect(&clock).await;
-        for metric in [
-            catalogue::CPU_USAGE,
-            catalogue::MEMORY_USAGE,
-            catalogue::LOAD_1M,
-            catalogue::DISK_USAGE,
-        ] {
+        let is_read = |samples: &[Sample], metric: &str| {
             let of_metric = samples.iter().find(|sample| sample.metric.as_str() == metric);
-            let observation = &of_metric.unwrap().observation;
-            assert!(matches!(observation, Observation::Read(_)), "{metric}: {observation}");
+            matches!(of_metric.unwrap().observation, Observation::Read(_))
+        };
+        let first = collector.collect(&clock).await;
+        for metric in [catalogue::MEMORY_USAGE, catalogue::LOAD_1M, catalogue::DISK_USAGE] {
+            assert!(is_read(&first, metric), "{metric}");
         }
-        assert!(samples.iter().all(|sample| sample.at <= clock.now()));
+        for metric in [catalogue::CPU_USAGE, catalogue::NETWORK_RECEIVE] {
+            assert!(!is_read(&first, metric), "{metric}");
+        }
+        let second = collector.collect(&clock).await;
+        assert!(is_read(&second, catalogue::CPU_USAGE));
+        assert!(second.iter().all(|sample| sample.at <= clock.now()));
     }
 
     #[test]
@@ -250,10 +252,7 @@ mod tests {
     async fn a_failed_look_keeps_the_earlier_one_to_compare_with() {
         let collector = Collector::new(Millis(5_000), settings::Breaker::default());
         let mut paired = Paired::new(collector);
-        paired
-            .look(Timestamp::UNIX_EPOCH, rates::read_cpu)
-            .await
-            .unwrap_or_else(|why| panic!("{why}"));
+        assert!(paired.look(Timestamp::UNIX_EPOCH, rates::read_cpu).await.is_err());
         let before = paired.before;
         assert!(paired.look(Timestamp::UNIX_EPOCH, failing).await.is_err());
         assert_eq!(paired.before, before);
