@@ -24,6 +24,12 @@ pub const GROUP_BYTES_MAX: usize = 8 << 20;
 /// The size to which the write-ahead log is cut once it was emptied, in bytes.
 pub const WAL_BYTES_KEPT: usize = 16 << 20;
 
+/// When the write-ahead log is moved into the file, in pages of 4 KiB.
+pub const WAL_PAGES_MAX: usize = 4_096;
+
+/// How much of the file the writer keeps in memory at most, in KiB; it grows with use.
+pub const WRITER_CACHE_KIB: usize = 16_384;
+
 /// The largest number of entries that one read gives.
 pub const ENTRIES_MAX: usize = 1_000;
 

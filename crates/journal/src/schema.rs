@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, params};
 
 use crate::entry::Position;
 use crate::error::{Damage, OpenError, Part, Trouble};
-use crate::limit::WAL_BYTES_KEPT;
+use crate::limit::{WAL_BYTES_KEPT, WAL_PAGES_MAX, WRITER_CACHE_KIB};
 
 /// Marks the file as ours: `NCjn` (`PRAGMA application_id`).
 const APPLICATION_ID: i64 = 0x4E43_6A6E;
@@ -34,14 +34,15 @@ CREATE TABLE meta (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO meta VALUES ('projected', 0), ('probe', 0);
 
+-- A changed alert is a new row, so rows lie in the order of their last change, and new ones share
+-- pages although fingerprints are random.
 CREATE TABLE alerts (
-    fingerprint INTEGER PRIMARY KEY,
+    fingerprint INTEGER NOT NULL UNIQUE,
     state TEXT NOT NULL,
     position INTEGER NOT NULL,
     alert TEXT NOT NULL
 ) STRICT;
-CREATE INDEX alerts_by_position ON alerts (position);
-CREATE INDEX alerts_by_state ON alerts (state, position);
+CREATE INDEX alerts_by_state ON alerts (state);
 
 CREATE TABLE incidents (
     id INTEGER PRIMARY KEY,
@@ -129,6 +130,8 @@ pub(crate) fn use_wal(conn: &Connection) -> Result<(), Trouble> {
     let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if mode == "wal" {
         conn.query_row(&format!("PRAGMA journal_size_limit = {WAL_BYTES_KEPT}"), [], |_| Ok(()))?;
+        conn.query_row(&format!("PRAGMA wal_autocheckpoint = {WAL_PAGES_MAX}"), [], |_| Ok(()))?;
+        conn.execute_batch(&format!("PRAGMA cache_size = -{WRITER_CACHE_KIB}"))?;
         Ok(())
     } else {
         Err(Damage::file(format!("its journal mode is {mode} and cannot be changed")).into())

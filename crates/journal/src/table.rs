@@ -76,7 +76,7 @@ pub(crate) fn alerts(
     n_rows: usize,
 ) -> Result<Vec<AlertRow>, Trouble> {
     let filter = state.map_or("", |_| "WHERE state = ?2");
-    let sql = format!("{ALERT} {filter} ORDER BY position DESC LIMIT ?1");
+    let sql = format!("{ALERT} {filter} ORDER BY rowid DESC LIMIT ?1");
     let mut select = conn.prepare_cached(&sql)?;
     let mut rows = match state {
         Some(state) => select.query(params![limit(n_rows), state.as_str()])?,
@@ -91,7 +91,7 @@ pub(crate) fn alerts(
 
 /// Every firing alert, in one look.
 pub(crate) fn firing(conn: &Connection) -> Result<Vec<AlertRow>, Trouble> {
-    let sql = format!("{ALERT} WHERE state = ?2 ORDER BY position DESC LIMIT ?1");
+    let sql = format!("{ALERT} WHERE state = ?2 ORDER BY rowid DESC LIMIT ?1");
     let mut select = conn.prepare_cached(&sql)?;
     let n_rows = i64::try_from(FIRING_MAX).unwrap_or(i64::MAX);
     let mut rows = select.query(params![n_rows, AlertState::Firing.as_str()])?;
