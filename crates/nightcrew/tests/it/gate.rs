@@ -21,8 +21,8 @@ fn says_what_it_would_decide_and_why() {
     ");
     let (code, said) = explain(&stage, "find /tmp -exec sh -c x \\;");
     assert_eq!(code, Some(1));
-    insta::assert_snapshot!(said, @r"
-    refused (observe) by find.print
+    insta::assert_snapshot!(said, @"
+    refused (destructive) by find.print
     `-exec` is not known; known: -type f, -name, -iname, -mtime, -mmin, -atime, -ctime, -size, -maxdepth, -mindepth, -xdev, -empty, -delete, -print
     ");
     let (code, said) = explain(&stage, "find /tmp/../etc -delete");
