@@ -1,8 +1,11 @@
 //! Loading: a path in, settings or problems out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use nightcrew_model::id::{PlaybookName, StepIndex};
+
+use crate::decode::playbook::Written;
 use crate::decode::{self, Context};
 use crate::env::{self, Env, Variables};
 use crate::include::{Loader, Root};
@@ -11,7 +14,7 @@ use crate::lint;
 use crate::problem::{Place, Problem, Report};
 use crate::read::{self, ReadError};
 use crate::settings::Settings;
-use crate::text::{FileId, Files, Span};
+use crate::text::{FileId, Files, Position, Span};
 use crate::tree::{At, Node, Object, Value};
 
 /// The variable that names the data folder; it wins over `data_dir`.
@@ -34,8 +37,24 @@ pub struct Loaded {
     pub settings: Option<Settings>,
     /// Every problem, in the order of files and places.
     pub problems: Vec<Problem>,
+    /// Where the steps of playbooks are written, for whoever has something to say about one.  Steps
+    /// of built-in playbooks are written nowhere.
+    pub steps: BTreeMap<(PlaybookName, StepIndex), StepPlace>,
     /// Every file that was read, `.env` included: those whose change is a reason to load again.
     pub files: Vec<PathBuf>,
+}
+
+/// Where a step of a playbook is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepPlace {
+    /// The file, as it was reached.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1, in characters.
+    pub column: usize,
+    /// The key, such as `playbooks.disk_space_low.actions[0]`.
+    pub key: String,
 }
 
 /// Loads a configuration.  It does not fail: whatever is wrong is a problem.
@@ -97,7 +116,12 @@ fn absent(path: &Path, mut files: Files, mut report: Report) -> Loaded {
             .error(place, "there is no such file or folder")
             .hint("check the path; without --config the crew watches this host");
     }
-    Loaded { settings: None, problems: report.into_problems(&files), files: Vec::new() }
+    Loaded {
+        settings: None,
+        problems: report.into_problems(&files),
+        steps: BTreeMap::new(),
+        files: Vec::new(),
+    }
 }
 
 /// The variables of the process and of the `.env` beside the main file.
@@ -210,9 +234,24 @@ fn finish(node: &Node, data_dir: Option<&Path>, mut cx: Context<'_>, read: Vec<P
     let Context { mut report, later, files, .. } = cx;
     later.tell(&mut report);
     let usable = !report.has_errors();
+    let steps =
+        draft.playbooks.iter().flatten().flat_map(|written| steps_of(written, files)).collect();
     Loaded {
         settings: usable.then_some(draft.settings),
         problems: report.into_problems(files),
+        steps,
         files: read,
     }
+}
+
+fn steps_of<'w>(
+    written: &'w Written,
+    files: &'w Files,
+) -> impl Iterator<Item = ((PlaybookName, StepIndex), StepPlace)> + 'w {
+    written.steps.iter().zip(0..).map(|(place, n)| {
+        let Position { line, column } = files.position(place.span);
+        let file = files.shown(place.span.file);
+        let key = place.key.clone();
+        ((written.playbook.name.clone(), StepIndex(n)), StepPlace { file, line, column, key })
+    })
 }

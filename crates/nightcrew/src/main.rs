@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod gate;
 mod incidents;
+mod objections;
 mod output;
 mod playbooks;
 mod rebuild;

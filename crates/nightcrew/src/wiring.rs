@@ -11,8 +11,8 @@ use nightcrew_config::settings::Settings;
 use nightcrew_model::unit::Millis;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli;
 use crate::output::{self, Exit, Failure};
+use crate::{cli, objections};
 
 /// How long the end of the process waits for threads that are still at work.
 const THREADS_END_MAX: Millis = Millis::from_secs(5);
@@ -58,9 +58,14 @@ pub(crate) fn read(config: &cli::Config) -> Loaded {
 }
 
 /// Reads a configuration that has to be usable: prints its problems, and fails if one is an error.
+/// A step that the gate would refuse is told and does not keep the crew from watching: it would
+/// end with a person.
 pub(crate) fn usable(config: &cli::Config) -> anyhow::Result<Settings> {
     let loaded = read(config);
     show(&loaded.problems);
+    if let Some(settings) = &loaded.settings {
+        show(&objections::problems(settings, &loaded.steps));
+    }
     loaded.settings.ok_or_else(|| {
         Failure::usage("the configuration has errors", "mend them, then see `nightcrew check`")
             .into()

@@ -99,6 +99,11 @@ fn a_playbook_that_the_gate_would_refuse_fails_the_check() {
         assert!(check.err.contains("gate"), "{command}: {}", check.err);
         assert!(check.err.contains("playbooks.disk"), "{command}: {}", check.err);
     }
+    let text = "{\n  playbooks: { disk: {\n    condition: 'disk_usage > 90',\n    actions: ['df -h',\n      'reboot'],\n  } },\n}";
+    stage.write("n.json5", text);
+    let check = stage.nightcrew(&["check", "--config", "n.json5"]).calm();
+    let place = "n.json5:5:7: error: playbooks.disk.actions[1]: the gate would answer";
+    assert!(check.err.contains(place), "{}", check.err);
 }
 
 #[test]
