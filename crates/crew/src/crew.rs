@@ -21,7 +21,7 @@ use crate::handle::{COMMANDS_WAITING_MAX, Counters, Handle, LOOKS_WAITING_MAX, S
 use crate::heal::Heal;
 use crate::outbox::Outbox;
 use crate::oversee::Oversee;
-use crate::record::Records;
+use crate::record::{self, Records};
 
 /// How long a stop waits for actions under way.
 pub const ACTIONS_END_MAX: Millis = Millis::from_secs(20);
@@ -145,6 +145,9 @@ impl Crew {
             tracing::warn!("an action goes on after {ACTIONS_END_MAX}; the next start takes it up");
         }
         self.driver.stop(STOP_MAX).await;
+        if let Err(error) = record::write_changed(&self.handle).await {
+            tracing::warn!("some records are not up to date: {error}");
+        }
         if let Err(error) = self.handle.journal().close().await {
             tracing::warn!("the journal was not closed cleanly: {}", chain(&error));
         }

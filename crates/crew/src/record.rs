@@ -90,17 +90,12 @@ impl Records {
             () = sleep_until(until) => {}
         }
         if Instant::now() >= self.next_write {
-            let mut due = std::mem::take(&mut *changed());
             self.settling = false;
             let began = Instant::now();
-            while let Some(incident) = due.first().copied() {
-                if let Err(error) = write(&self.handle, incident).await {
-                    // They are still due; the pause comes first.
-                    changed().extend(due);
-                    self.next_write = Instant::now() + HEARTBEATS.duration();
-                    return Err(error);
-                }
-                due.pop_first();
+            if let Err(error) = write_changed(&self.handle).await {
+                // What was not written is still due; the pause comes first.
+                self.next_write = Instant::now() + HEARTBEATS.duration();
+                return Err(error);
             }
             // Long records of a busy time must not take the disk from the journal.
             self.next_write = Instant::now() + began.elapsed() * PAUSE_PER_WORK;
@@ -182,6 +177,20 @@ async fn stream(journal: &Journal, name: &str) -> Result<Vec<Entry>, String> {
         entries.extend(page);
     }
     Ok(entries)
+}
+
+/// Writes the record of every incident that changed; after a failure the rest is still due.
+pub(crate) async fn write_changed(handle: &Handle) -> Result<(), String> {
+    let changed = || handle.0.changed.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut due = std::mem::take(&mut *changed());
+    while let Some(incident) = due.first().copied() {
+        if let Err(error) = write(handle, incident).await {
+            changed().extend(due);
+            return Err(error);
+        }
+        due.pop_first();
+    }
+    Ok(())
 }
 
 /// Writes the record of an incident.
