@@ -122,13 +122,17 @@ export function line(entry, only) {
     el("time", { datetime: entry.at, title: new Date(entry.at).toLocaleString() }, clock(entry.at)),
     el("span", { class: "what" }, chip, outside("span", "text", entry.text.slice(prefix.length)), outside("span", "reason", entry.reason)));
   child.dataset.incident = entry.incident ?? "";
+  child.dataset.position = String(entry.position);
   return child;
 }
 
 /** Puts decisions on top of the timeline, the newest first, and lets the oldest go. */
 export function addToTimeline(entries, filter, only) {
   const list = at("timeline-list");
-  const rows = entries.map((entry) => line(entry, only)).reverse();
+  // Following may begin anew while decisions wait to be drawn: each is shown once.
+  const shown = new Set([...list.children].map((row) => row.dataset.position));
+  const fresh = entries.filter((entry) => !shown.has(String(entry.position)));
+  const rows = fresh.map((entry) => line(entry, only)).reverse();
   list.prepend(...rows);
   while (list.children.length > TIMELINE_ROWS_MAX) list.lastElementChild.remove();
   list.setAttribute("aria-busy", "false");
