@@ -25,21 +25,27 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ("journal", &["model"], &[]),
     ("act", &["model", "config", "runtime"], &[]),
     ("observe", &["model", "config", "runtime"], &[]),
-    ("channels", &["model", "config", "runtime"], &[]),
+    ("testkit", &[], &[]),
+    ("channels", &["model", "config", "runtime"], &["testkit"]),
     ("report", &["model"], &[]),
+    ("intake", &["model", "config"], &[]),
     (
         "crew",
         &[
             "model", "detect", "engine", "runtime", "config", "journal", "act", "observe",
             "channels", "report",
         ],
-        &[],
+        &["testkit"],
     ),
-    ("server", &["model", "crew", "journal", "runtime", "config", "report"], &["channels"]),
+    (
+        "server",
+        &["model", "engine", "crew", "journal", "runtime", "config", "report", "intake"],
+        &["channels", "testkit"],
+    ),
 ];
 
 /// What the rooms without I/O must not depend on.
-const PURE: &[&str] = &["model", "detect", "engine"];
+const PURE: &[&str] = &["model", "detect", "engine", "intake"];
 const IMPURE_CRATES: &[&str] = &["tokio", "reqwest", "axum", "rusqlite", "rustix", "sysinfo"];
 
 /// Names that say nothing.

@@ -105,6 +105,8 @@ fn nightcrew(setting: &Setting, shape: Shape, total: &mut Total) -> anyhow::Resu
     let outcome = load::post(server.address, shape)?;
     total.weigh(&server, &outcome)?;
     server.program.kill()?;
+    // What is durable and not yet in the tables is put there by the next start.
+    Server::nightcrew(&setting.nightcrew, &folder, None)?.program.stop()?;
     let stored = Journal::open(&folder)?.n_alerts()?;
     total.difference += stored.abs_diff(outcome.acknowledged);
     total.stored += stored;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
-use nightcrew_config::settings::{Policy, ProcessMatch, Service, Start};
+use nightcrew_config::settings::{GatePolicy, ProcessMatch, Service, Start};
 use nightcrew_model::argv::{Argv, Word};
 use nightcrew_model::id::ServiceName;
 use nightcrew_model::plan::Action;
@@ -115,7 +115,11 @@ impl Admitted {
 impl Gate {
     /// A gate for the services that the operator has declared.
     #[must_use]
-    pub fn new(policy: &Policy, services: &BTreeMap<ServiceName, Service>, facts: Facts) -> Self {
+    pub fn new(
+        policy: &GatePolicy,
+        services: &BTreeMap<ServiceName, Service>,
+        facts: Facts,
+    ) -> Self {
         Self {
             inventory: Inventory::new(services),
             roots: CleanRoots::new(&policy.clean_roots, &facts.files),

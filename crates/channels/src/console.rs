@@ -11,7 +11,8 @@ use nightcrew_model::event::Delivery;
 use nightcrew_model::unit::Millis;
 use tokio::sync::Mutex;
 
-use crate::message::Message;
+use crate::message::{About, Message, NAME_CHARS_MAX};
+use crate::text::one_line;
 
 /// How long one message may take to be written.
 pub const WRITE_TIMEOUT: Millis = Millis::from_secs(5);
@@ -40,7 +41,7 @@ impl Console {
                 .unwrap_or_else(|lost| Err(io::Error::other(lost)))
         };
         match tokio::time::timeout(WRITE_TIMEOUT.duration(), writing).await {
-            Ok(Ok(())) => Delivery::Delivered,
+            Ok(Ok(())) => Delivery::Delivered { receipt: None },
             Ok(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => Delivery::Permanent {
                 error: "the console is closed: nothing reads the standard output any more; \
                         restart the crew with its output on a terminal, a file or a journal"
@@ -65,21 +66,35 @@ fn render(message: &Message) -> String {
         let _ = writeln!(text, "{args}");
     };
     line(format_args!("== {} ==", message.title));
-    line(format_args!(
-        "{} {} {} ({}) at {:.3}",
-        message.incident, message.kind, message.key, message.severity, message.at
-    ));
+    let what = match &message.about {
+        About::Incident(content) => {
+            format!("{} {} {}", content.incident, message.kind, content.key)
+        }
+        About::Group(content) => {
+            let labels = one_line(&content.group_labels.to_string(), NAME_CHARS_MAX);
+            format!("group {labels} {}: {}", message.kind, content.counts())
+        }
+        About::Digest(content) => format!(
+            "{} of {}: {} kept back within {}",
+            message.kind, content.scope, content.suppressed, content.window
+        ),
+        About::Crew(topic) => topic.to_string(),
+    };
+    line(format_args!("{what} ({}) at {:.3}", message.severity, message.at));
     if let Some(notice) = message.sending.notice() {
         line(format_args!("{notice}"));
     }
     if !message.summary.is_empty() {
         line(format_args!("{}", message.summary));
     }
-    for entry in &message.story {
+    for entry in message.lines() {
         line(format_args!("  - {entry}"));
     }
     if let Some(record) = &message.record {
         line(format_args!("record: {}", record.display()));
+    }
+    for action in &message.actions {
+        line(format_args!("to {}: {}", action.kind.as_str(), action.command));
     }
     line(format_args!(""));
     text
@@ -93,28 +108,63 @@ mod tests {
     use nightcrew_model::decision::NotificationKind;
     use nightcrew_model::id::{IncidentId, NotificationId, Target};
     use nightcrew_model::incident::IncidentKey;
+    use nightcrew_model::mute::Scope;
     use nightcrew_model::severity::Severity;
 
     use super::*;
-    use crate::message::Sending;
+    use crate::group::GroupContent;
+    use crate::message::{Action, ActionKind, DigestContent, IncidentContent, Sending};
 
     fn message() -> Message {
-        Message {
-            notification: NotificationId(7),
-            kind: NotificationKind::Escalated,
+        let about = About::Incident(IncidentContent {
             incident: IncidentId(42),
             key: IncidentKey {
                 target: Target::service("결제-api".into()),
                 symptom: "process_down".into(),
             },
+            opened_at: Timestamp::UNIX_EPOCH,
+        });
+        let at = "2026-11-21T03:00:05.25Z".parse().unwrap();
+        Message {
             severity: Severity::Critical,
-            at: "2026-11-21T03:00:05.25Z".parse().unwrap(),
             title: "INC-42 needs a person: 결제-api process_down".into(),
             summary: "The restart did not help.".into(),
             story: vec!["detected: stopped".into(), "tried: \u{1b}[2Jrestart\nagain".into()],
             record: Some("incidents/2026-11-21-INC-42.md".into()),
             sending: Sending::PossibleRepeat,
+            actions: vec![Action {
+                kind: ActionKind::Acknowledge,
+                command: "nightcrew incidents ack INC-42".into(),
+                button: None,
+            }],
+            ..Message::new(NotificationId(7), NotificationKind::Escalated, about, at)
         }
+    }
+
+    #[test]
+    fn groups_and_digests_read_as_plain_text() {
+        let mut content = GroupContent::new("team".into(), "{}:{}".into());
+        content.group_labels = [("alertname", "디스크\u{1b}")].into_iter().collect();
+        content.truncated = 7;
+        let at = Timestamp::UNIX_EPOCH;
+        let firing = NotificationKind::Firing;
+        let group = Message::new(NotificationId(1), firing, About::Group(content), at);
+        insta::assert_snapshot!(render(&group.presentable()), @r#"
+        ==  ==
+        group {alertname="디스크\u{1b}"} firing: 0 firing, 0 resolved, 7 more (info) at 1970-01-01T00:00:00.000Z
+        "#);
+        let digest = About::Digest(DigestContent {
+            scope: Scope::Service("결제".into()),
+            suppressed: 120,
+            window: Millis::from_secs(300),
+            sample: vec!["INC-7 결제\u{1b}".into()],
+        });
+        let digest = Message::new(NotificationId(1), NotificationKind::Digest, digest, at);
+        insta::assert_snapshot!(render(&digest.presentable()), @r"
+        ==  ==
+        digest of 결제: 120 kept back within 5 min (info) at 1970-01-01T00:00:00.000Z
+          - INC-7 결제\u001b
+        ");
     }
 
     #[test]
@@ -127,6 +177,7 @@ mod tests {
           - detected: stopped
           - tried: \u001b[2Jrestart again
         record: incidents/2026-11-21-INC-42.md
+        to acknowledge: nightcrew incidents ack INC-42
         ");
     }
 
@@ -191,7 +242,7 @@ mod tests {
         }
         assert!(begins.try_recv().is_err(), "a second thread began to write");
         drop(drop_to_read);
-        assert_eq!(console.show(&message).await, Delivery::Delivered);
+        assert_eq!(console.show(&message).await, Delivery::Delivered { receipt: None });
     }
 
     #[tokio::test]
@@ -200,6 +251,6 @@ mod tests {
         message.at = Timestamp::UNIX_EPOCH;
         message.record = None;
         let console = Console::new(io::sink());
-        assert_eq!(console.show(&message).await, Delivery::Delivered);
+        assert_eq!(console.show(&message).await, Delivery::Delivered { receipt: None });
     }
 }

@@ -10,20 +10,24 @@
 //! the form does not please, so the same message goes out once more as plain text.  401, 403 and
 //! 404 do not mend themselves: the webhook was removed or its token changed.
 //!
-//! Nobody is mentioned (`allowed_mentions`), whatever the text says.
+//! Nobody is mentioned (`allowed_mentions`) but the users and roles that the operator configured,
+//! whatever the text says.
+//!
+//! A later message about the same subject that wakes nobody changes the earlier one; where that was
+//! removed (404, code 10008), it is sent as one of its own.
 
 use nightcrew_config::settings::Secret;
-use nightcrew_model::decision::NotificationKind;
+use nightcrew_model::decision::Receipt;
 use nightcrew_model::event::Delivery;
-use nightcrew_model::severity::Severity;
 use nightcrew_model::unit::Millis;
-use nightcrew_runtime::http::{Http, Request, Response};
+use nightcrew_runtime::http::{Http, Method, Request, Response};
 use serde_json::{Value, json};
 
-use crate::message::Message;
+use crate::message::{MENTION_CHARS_MAX, Message};
 use crate::receiver::{
     self, REQUEST_TIMEOUT, Secrets, body_text, from_seconds, header, retry_after,
 };
+use crate::sign::{colour, sign};
 use crate::text::{Piece, lines_within, within};
 
 /// The longest plain text, in characters.
@@ -50,50 +54,115 @@ const LINE_CHARS_MAX: usize = 500;
 /// The error code "webhooks posted to forum channels must have a `thread_name` or `thread_id`".
 const CODE_FORUM_NEEDS_THREAD: u64 = 220_001;
 
+/// The kind of component that holds others ("Component Reference") …
+const COMPONENT_ROW: u8 = 1;
+
+/// … a button …
+const COMPONENT_BUTTON: u8 = 2;
+
+/// … and its usual look.
+const STYLE_PRIMARY: u8 = 1;
+
+/// The error code "unknown message": it was removed by somebody.
+const CODE_UNKNOWN_MESSAGE: u64 = 10_008;
+
 pub(crate) async fn deliver(webhook_url: &Secret, message: &Message, http: &Http) -> Delivery {
     let secrets = Secrets::in_url(webhook_url.expose());
-    let url = waiting(webhook_url.expose());
-    let request = |body: &Value| Request::post_json(&url, body, REQUEST_TIMEOUT);
-    let answer = match receiver::send(http, request(&rich(message)), &secrets).await {
-        Ok(answer) => answer,
-        Err(unsent) => return unsent,
-    };
-    if answer.status.as_u16() != 400 || Words::of(&answer).code == Some(CODE_FORUM_NEEDS_THREAD) {
-        return judge(&answer, &secrets);
+    let url = webhook_url.expose();
+    if let Some(receipt) = message.replaces().filter(|receipt| is_id(&receipt.0)) {
+        let earlier = Place { url: of_message(url, &receipt.0), method: Method::PATCH };
+        let answer = match earlier.say(message, http, &secrets).await {
+            Ok(answer) => answer,
+            Err(unsent) => return unsent,
+        };
+        let gone =
+            answer.status.as_u16() == 404 && Words::of(&answer).code == Some(CODE_UNKNOWN_MESSAGE);
+        if !gone {
+            return judge(&answer, &secrets);
+        }
     }
-    tracing::warn!(
-        notification.id = message.notification.0,
-        "Discord refused an embed{}; sending the message as plain text",
-        Words::of(&answer).quoted(&secrets),
-    );
-    match receiver::send(http, request(&plain(message)), &secrets).await {
+    let anew = Place { url: waiting(url), method: Method::POST };
+    match anew.say(message, http, &secrets).await {
         Ok(answer) => judge(&answer, &secrets),
         Err(unsent) => unsent,
     }
 }
 
-/// The URL with `wait=true`, so that 200 means that the message exists.
-fn waiting(url: &str) -> String {
+/// Where a message goes: a new one, or an earlier one that is changed.
+struct Place {
+    url: String,
+    method: Method,
+}
+
+impl Place {
+    /// The message as an embed, or as plain text where Discord does not take the embed.
+    async fn say(
+        &self,
+        message: &Message,
+        http: &Http,
+        secrets: &Secrets,
+    ) -> Result<Response, Delivery> {
+        let request = |body: &Value| {
+            Request::post_json(&self.url, body, REQUEST_TIMEOUT).method(self.method.clone())
+        };
+        let answer = receiver::send(http, request(&rich(message)), secrets).await?;
+        if answer.status.as_u16() != 400 || Words::of(&answer).code == Some(CODE_FORUM_NEEDS_THREAD)
+        {
+            return Ok(answer);
+        }
+        tracing::warn!(
+            notification.id = message.notification.0,
+            "Discord refused an embed{}; sending the message as plain text",
+            Words::of(&answer).quoted(secrets),
+        );
+        receiver::send(http, request(&plain(message)), secrets).await
+    }
+}
+
+/// Whether this is the id of a message: digits.
+fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// The URL and its query, without what follows `#`.
+fn parts(url: &str) -> (&str, Option<&str>) {
     let url = url.split_once('#').map_or(url, |(url, _)| url);
     match url.split_once('?') {
-        Some((_, query)) if query.split('&').any(|pair| pair.starts_with("wait=")) => {
-            url.to_owned()
+        Some((base, query)) => (base, Some(query)),
+        None => (url, None),
+    }
+}
+
+/// The URL with `wait=true`, so that 200 means that the message exists.
+fn waiting(url: &str) -> String {
+    match parts(url) {
+        (base, Some(query)) if query.split('&').any(|pair| pair.starts_with("wait=")) => {
+            format!("{base}?{query}")
         }
-        Some(_) => format!("{url}&wait=true"),
-        None => format!("{url}?wait=true"),
+        (base, Some(query)) => format!("{base}?{query}&wait=true"),
+        (base, None) => format!("{base}?wait=true"),
+    }
+}
+
+/// The URL of one message of the webhook; the query names the thread in which it is.
+fn of_message(url: &str, id: &str) -> String {
+    let (base, query) = parts(url);
+    let base = base.trim_end_matches('/');
+    match query {
+        Some(query) => format!("{base}/messages/{id}?{query}"),
+        None => format!("{base}/messages/{id}"),
     }
 }
 
 fn rich(message: &Message) -> Value {
     let title = escaped(&format!("{} {}", sign(message.kind), message.title), TITLE_CHARS_MAX);
-    let mut fields = vec![
-        field("Incident", &message.incident.to_string(), true),
-        field("Service", &message.key.target.to_string(), true),
-        field("Symptom", message.key.symptom.as_str(), true),
-        field("Severity", &message.severity.to_string(), true),
-    ];
+    let facts = message.facts();
+    let mut fields: Vec<_> = facts.iter().map(|(name, value)| field(name, value, true)).collect();
     if let Some(record) = &message.record {
         fields.push(field("Record", &record.display().to_string(), false));
+    }
+    for action in &message.actions {
+        fields.push(field(action.kind.label(), &action.command, false));
     }
     let footer = message.dedup_key();
     let count = |text: &str| text.chars().count();
@@ -104,8 +173,9 @@ fn rich(message: &Message) -> Value {
         .into_iter()
         .map(|(name, value, inline)| json!({"name": name, "value": value, "inline": inline}))
         .collect();
-    json!({
-        "allowed_mentions": {"parse": []},
+    let called = Called::of(&message.mentions);
+    let mut body = json!({
+        "allowed_mentions": called.allowed(),
         "embeds": [{
             "title": title,
             "description": description,
@@ -114,10 +184,77 @@ fn rich(message: &Message) -> Value {
             "footer": {"text": footer},
             "timestamp": format!("{:.3}", message.at),
         }],
-    })
+    });
+    let buttons: Vec<Value> = message
+        .actions
+        .iter()
+        .filter_map(|action| {
+            let id = action.button.as_ref()?;
+            let (kind, style) = (COMPONENT_BUTTON, STYLE_PRIMARY);
+            let label = action.kind.label();
+            Some(json!({"type": kind, "style": style, "label": label, "custom_id": id}))
+        })
+        .collect();
+    if !buttons.is_empty() {
+        // Discord leaves them out of the messages of a webhook that belongs to no application.
+        body["components"] = json!([{"type": COMPONENT_ROW, "components": buttons}]);
+    }
+    if !called.line.is_empty() {
+        // Nobody is called by what stands in an embed.
+        body["content"] = Value::String(called.line);
+    }
+    body
+}
+
+/// Who is called by name.
+#[derive(Default)]
+struct Called {
+    users: Vec<String>,
+    roles: Vec<String>,
+    line: String,
+}
+
+impl Called {
+    /// Reads `<@1>`, `<@!1>` (users) and `<@&1>` (roles); anything else is shown and calls nobody.
+    fn of(mentions: &[String]) -> Self {
+        let mut called = Self::default();
+        let mut words = Vec::new();
+        for mention in mentions {
+            let inside = mention.strip_prefix("<@").and_then(|rest| rest.strip_suffix('>'));
+            let (ids, id) = match inside {
+                Some(inside) => match inside.strip_prefix('&') {
+                    Some(role) => (&mut called.roles, role),
+                    None => (&mut called.users, inside.strip_prefix('!').unwrap_or(inside)),
+                },
+                None => (&mut called.users, ""),
+            };
+            if !is_id(id) {
+                words.push(escaped(mention, MENTION_CHARS_MAX));
+                continue;
+            }
+            words.push(mention.clone());
+            if !ids.iter().any(|known| known == id) {
+                ids.push(id.to_owned());
+            }
+        }
+        called.line = words.join(" ");
+        called
+    }
+
+    fn allowed(&self) -> Value {
+        let mut allowed = json!({"parse": []});
+        if !self.users.is_empty() {
+            allowed["users"] = json!(self.users);
+        }
+        if !self.roles.is_empty() {
+            allowed["roles"] = json!(self.roles);
+        }
+        allowed
+    }
 }
 
 fn plain(message: &Message) -> Value {
+    let called = Called::of(&message.mentions);
     let head = format!("{} {}", sign(message.kind), message.title);
     let mut lines = vec![escaped(&head, TITLE_CHARS_MAX)];
     lines.extend(told(message));
@@ -125,9 +262,15 @@ fn plain(message: &Message) -> Value {
         let record = escaped(&record.display().to_string(), VALUE_CHARS_MAX / 2);
         lines.push(format!("Record: {record}"));
     }
+    let above = if called.line.is_empty() { 0 } else { called.line.chars().count() + 1 };
+    let text = lines_within(&lines, CONTENT_CHARS_MAX.saturating_sub(above));
+    let content = if above == 0 { text } else { format!("{}\n{text}", called.line) };
     json!({
-        "allowed_mentions": {"parse": []},
-        "content": lines_within(&lines, CONTENT_CHARS_MAX),
+        "allowed_mentions": called.allowed(),
+        "content": content,
+        // A message that is changed loses its embed.
+        "embeds": [],
+        "components": [],
     })
 }
 
@@ -136,7 +279,7 @@ fn told(message: &Message) -> Vec<String> {
     let notice = message.sending.notice().map(|text| format!("*{text}*"));
     let summary = escaped(&message.summary, SUMMARY_CHARS_MAX);
     let summary = (!summary.is_empty()).then_some(summary);
-    let story = message.story.iter();
+    let story = message.lines().iter();
     let story = story.map(|line| format!("• {}", escaped(line, LINE_CHARS_MAX)));
     notice.into_iter().chain(summary).chain(story).collect()
 }
@@ -156,29 +299,15 @@ fn escaped(text: &str, chars_max: usize) -> String {
     within(pieces, chars_max)
 }
 
-fn sign(kind: NotificationKind) -> char {
-    match kind {
-        NotificationKind::Escalated => '🚨',
-        NotificationKind::Resolved => '✅',
-    }
-}
-
-/// Red, orange or blue for what needs a person, green for what is over.
-fn colour(kind: NotificationKind, severity: Severity) -> u32 {
-    match (kind, severity) {
-        (NotificationKind::Resolved, _) => 0x2e_a0_43,
-        (NotificationKind::Escalated, Severity::Critical) => 0xd7_2b_3f,
-        (NotificationKind::Escalated, Severity::Warning) => 0xe3_83_1f,
-        (NotificationKind::Escalated, Severity::Info) => 0x2f_81_f7,
-    }
-}
-
-/// What Discord says in the body of an error: `{"message", "code", "retry_after"}`.
+/// What Discord says in the body of an answer: `{"message", "code", "retry_after"}`, or the message
+/// as it is now, with its `id`.
 #[derive(Default)]
 struct Words {
     message: String,
     code: Option<u64>,
     retry_after: Option<Millis>,
+    id: Option<String>,
+    in_json: bool,
 }
 
 impl Words {
@@ -192,6 +321,8 @@ impl Words {
         Self {
             message: text.unwrap_or_default().to_owned(),
             code: body.get("code").and_then(Value::as_u64),
+            in_json: true,
+            id: body.get("id").and_then(Value::as_str).filter(|id| is_id(id)).map(str::to_owned),
             retry_after: seconds.and_then(from_seconds),
         }
     }
@@ -213,7 +344,9 @@ fn judge(answer: &Response, secrets: &Secrets) -> Delivery {
         error: format!("Discord answered HTTP {status}{said}; {advice}"),
     };
     match status {
-        200..=299 => Delivery::Delivered,
+        204 => Delivery::Delivered { receipt: None },
+        200..=299 if words.in_json => Delivery::Delivered { receipt: words.id.map(Receipt) },
+        200..=299 => receiver::not_the_service("Discord", answer, &said),
         408 | 429 | 500.. | ..200 => {
             let reset = header(answer, "x-ratelimit-reset-after")
                 .and_then(|seconds| seconds.parse().ok())
@@ -257,6 +390,21 @@ mod tests {
         ] {
             assert_eq!(waiting(url), expected);
         }
+    }
+
+    #[test]
+    fn an_earlier_message_is_found_in_its_thread() {
+        assert_eq!(of_message("https://d/x/", "9"), "https://d/x/messages/9");
+        let threaded = of_message("https://d/x?thread_id=1#top", "9");
+        assert_eq!(threaded, "https://d/x/messages/9?thread_id=1");
+    }
+
+    #[test]
+    fn only_ids_call_anybody() {
+        let called =
+            Called::of(&["<@1>", "<@!1>", "<@&22>", "@everyone", "<@1x>"].map(str::to_owned));
+        assert_eq!(called.line, r"<@1> <@!1> <@&22> \@everyone \<\@1x\>");
+        assert_eq!(called.allowed(), json!({"parse": [], "users": ["1"], "roles": ["22"]}));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use nightcrew_model::event::Delivery;
 use nightcrew_model::unit::Millis;
 use nightcrew_runtime::http::{Http, HttpError, Request, Response};
 
-use crate::retry::ASKED_MAX;
+use crate::retry::{ASKED_MAX, CONNECTION_FAILED, NO_ANSWER};
 use crate::text::one_line;
 
 /// How long one request may take, from connecting to the end of the answer.
@@ -47,6 +47,13 @@ impl Secrets {
         self.0.extend(words.map(str::to_lowercase));
     }
 
+    /// One more text, which is secret as a whole, whatever its signs.
+    pub(crate) fn add_whole(&mut self, text: &str) {
+        if text.len() >= SECRET_BYTES_MIN {
+            self.0.push(text.to_lowercase());
+        }
+    }
+
     fn occur_in(&self, text: &str) -> bool {
         let text = text.to_lowercase();
         self.0.iter().any(|secret| text.contains(secret))
@@ -78,11 +85,11 @@ pub(crate) async fn send(
     http.send(request).await.map_err(|error| match error {
         HttpError::Url => bad_url(),
         HttpError::TimedOut(after) => {
-            Delivery::Retry { after: None, error: format!("no answer within {after}") }
+            Delivery::Retry { after: None, error: format!("{NO_ANSWER} {after}") }
         }
         HttpError::Connection(cause) => Delivery::Retry {
             after: None,
-            error: format!("the connection failed{}", secrets.quote(&cause)),
+            error: format!("{CONNECTION_FAILED}{}", secrets.quote(&cause)),
         },
     })
 }
@@ -93,6 +100,46 @@ fn bad_url() -> Delivery {
                 name a host"
             .into(),
     }
+}
+
+/// Whether a status means "not now": what the same request may meet with another answer later.
+pub(crate) fn is_later(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 500.. | ..200)
+}
+
+/// What every service says by these statuses; none: the service has its own words for this one.
+pub(crate) fn later(service: &str, response: &Response, said: &str) -> Option<Delivery> {
+    let status = response.status.as_u16();
+    is_later(status).then(|| Delivery::Retry {
+        after: retry_after(response),
+        error: format!("{service} answered HTTP {status}{said}"),
+    })
+}
+
+/// An answer with a good status that is not the service's own: a proxy or a login page in between.
+pub(crate) fn not_the_service(service: &str, response: &Response, said: &str) -> Delivery {
+    Delivery::Retry {
+        after: None,
+        error: format!(
+            "HTTP {} came, but not in the words of {service}{said}; something between it and the \
+             crew answers in its place",
+            response.status.as_u16()
+        ),
+    }
+}
+
+/// The answer as a JSON object; null where it is none.
+pub(crate) fn json(response: &Response) -> serde_json::Value {
+    let parsed = serde_json::from_slice(&response.body).unwrap_or_default();
+    if matches!(parsed, serde_json::Value::Object(_)) { parsed } else { serde_json::Value::Null }
+}
+
+/// The request with a header whose value nobody may see; none where HTTP does not allow the value.
+pub(crate) fn authorised(request: Request, value: &str) -> Option<Request> {
+    let mut request = request.header("authorization", value);
+    let set = request.headers.get_mut("authorization")?;
+    set.set_sensitive(true);
+    Some(request)
 }
 
 /// The start of the answer as text; broken UTF-8 is replaced.
@@ -131,7 +178,7 @@ pub(crate) fn from_seconds(seconds: f64) -> Option<Millis> {
 
 /// The three forms of RFC 9110, 5.6.7: the one that is sent today and the two obsolete ones that a
 /// recipient still has to read.
-fn http_date(text: &str) -> Option<Timestamp> {
+pub(crate) fn http_date(text: &str) -> Option<Timestamp> {
     const FORMS: [&str; 3] =
         ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
     FORMS.iter().find_map(|form| {

@@ -19,6 +19,21 @@ pub const ASKED_MAX: Millis = Millis::from_secs(60 * 60);
 /// first.
 pub const TRIES_MAX: u32 = 100;
 
+/// How the error of a try begins that got no answer in time.
+pub(crate) const NO_ANSWER: &str = "no answer within";
+
+/// How the error of a try begins whose connection could not be made or broke.
+pub(crate) const CONNECTION_FAILED: &str = "the connection failed";
+
+/// Whether a message may have arrived although its try ended with this error: no whole answer came.
+/// The next try is a possible repeat ([`crate::message::Sending::PossibleRepeat`]).  Nothing was
+/// sent where the connection was refused, so that one is not.
+#[must_use]
+pub fn end_unknown(error: &str) -> bool {
+    let refused = error.contains("refused (os error");
+    error.starts_with(NO_ANSWER) || error.starts_with(CONNECTION_FAILED) && !refused
+}
+
 /// The pause after the `tries`-th try (from 1): 2 s, 4 s, 8 s … up to 15 minutes, each shortened
 /// by up to a quarter.  How much is decided by `seed` (the number of the notification), so that
 /// messages that failed together do not come back together, and a replay waits as long.
@@ -46,9 +61,9 @@ pub fn limited(delivery: Delivery, tries: u32) -> Delivery {
         Delivery::Retry { error, .. } if tries >= TRIES_MAX => Delivery::Permanent {
             error: format!("given up after {tries} tries; the last one: {error}"),
         },
-        other @ (Delivery::Delivered | Delivery::Retry { .. } | Delivery::Permanent { .. }) => {
-            other
-        }
+        other @ (Delivery::Delivered { .. }
+        | Delivery::Retry { .. }
+        | Delivery::Permanent { .. }) => other,
     }
 }
 
@@ -80,7 +95,10 @@ mod tests {
                 error: "given up after 100 tries; the last one: HTTP 502".into()
             }
         );
-        assert_eq!(limited(Delivery::Delivered, TRIES_MAX + 1), Delivery::Delivered);
+        assert_eq!(
+            limited(Delivery::Delivered { receipt: None }, TRIES_MAX + 1),
+            Delivery::Delivered { receipt: None }
+        );
     }
 
     #[test]
@@ -89,6 +107,20 @@ mod tests {
         assert_eq!(pause(1, Some(Millis(1)), 1), backoff(1, 1));
         assert_eq!(pause(1, Some(Millis(u64::MAX)), 1), ASKED_MAX);
         assert_eq!(pause(3, None, 1), backoff(3, 1));
+    }
+
+    #[test]
+    fn without_a_whole_answer_the_end_is_not_known() {
+        for error in ["no answer within 10 s", "the connection failed: `reset by peer`"] {
+            assert!(end_unknown(error), "{error}");
+        }
+        for error in [
+            "the connection failed: `Connection refused (os error 111)`",
+            "Discord answered HTTP 503",
+            "",
+        ] {
+            assert!(!end_unknown(error), "{error}");
+        }
     }
 
     proptest! {

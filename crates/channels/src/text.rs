@@ -18,6 +18,30 @@ pub(crate) enum Piece {
     Escaped(char),
     /// A character that must not act, as its code: `\u001b`.
     Hidden(char),
+    /// What stands for a character, such as `&lt;`.
+    Entity(&'static str),
+}
+
+/// In what a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Count {
+    /// Unicode scalar values.
+    Chars,
+    /// UTF-16 code units: an emoji is two.
+    Utf16,
+}
+
+impl Count {
+    fn of(self, c: char) -> usize {
+        match self {
+            Self::Chars => 1,
+            Self::Utf16 => c.len_utf16(),
+        }
+    }
+
+    fn all(self, text: &str) -> usize {
+        text.chars().map(|c| self.of(c)).sum()
+    }
 }
 
 impl Piece {
@@ -26,11 +50,13 @@ impl Piece {
         if c.is_control() || turns_direction(c) { Self::Hidden(c) } else { Self::Plain(c) }
     }
 
-    fn chars(self) -> usize {
+    fn cost(self, count: Count) -> usize {
         match self {
-            Self::Plain(_) => 1,
-            Self::Escaped(_) => 2,
+            Self::Plain(c) => count.of(c),
+            Self::Escaped(c) => 1 + count.of(c),
+            // `\u` and four digits; what acts lies below U+10000.
             Self::Hidden(_) => 6,
+            Self::Entity(text) => count.all(text),
         }
     }
 
@@ -38,6 +64,7 @@ impl Piece {
         match self {
             Self::Plain(c) => out.push(c),
             Self::Escaped(c) => out.extend(['\\', c]),
+            Self::Entity(text) => out.push_str(text),
             Self::Hidden(c) => {
                 // Writing to a string cannot fail.
                 let _ = write!(out, "\\u{:04x}", u32::from(c));
@@ -59,21 +86,25 @@ fn turns_direction(c: char) -> bool {
 /// As many pieces as fit into `chars_max` characters; where some do not, the last character is an
 /// ellipsis.  Reads no further than it has to.
 pub(crate) fn within(pieces: impl Iterator<Item = Piece>, chars_max: usize) -> String {
+    within_count(pieces, chars_max, Count::Chars)
+}
+
+fn within_count(pieces: impl Iterator<Item = Piece>, max: usize, count: Count) -> String {
     let mut out = String::new();
-    let mut chars = 0;
+    let mut cost = 0;
     // The length in bytes up to which an ellipsis still fits behind.
     let mut keep = 0;
     for piece in pieces {
-        chars += piece.chars();
-        if chars > chars_max {
+        cost += piece.cost(count);
+        if cost > max {
             out.truncate(keep);
-            if chars_max > 0 {
+            if max > 0 {
                 out.push(ELLIPSIS);
             }
             return out;
         }
         piece.push_to(&mut out);
-        if chars < chars_max {
+        if cost < max {
             keep = out.len();
         }
     }
@@ -92,12 +123,17 @@ pub(crate) fn one_line(text: &str, chars_max: usize) -> String {
 /// The lines, joined by line breaks, within a limit.  Where they do not all fit, those in the
 /// middle go: the first lines say what happened, and the last ones why a person is needed.
 pub(crate) fn lines_within(lines: &[String], chars_max: usize) -> String {
-    let cost = |line: &String| line.chars().count() + 1;
+    lines_within_count(lines, chars_max, Count::Chars)
+}
+
+/// [`lines_within`] by another count.
+pub(crate) fn lines_within_count(lines: &[String], max: usize, count: Count) -> String {
+    let cost = |line: &String| count.all(line) + 1;
     let whole: usize = lines.iter().map(cost).sum();
-    if whole <= chars_max.saturating_add(1) {
+    if whole <= max.saturating_add(1) {
         return lines.join("\n");
     }
-    let mut room = chars_max.saturating_sub(GAP_CHARS);
+    let mut room = max.saturating_sub(GAP_CHARS);
     let (mut head, mut tail) = (0, lines.len());
     while head < tail {
         let from_head = head <= lines.len() - tail;
@@ -117,7 +153,7 @@ pub(crate) fn lines_within(lines: &[String], chars_max: usize) -> String {
     let kept = kept.chain([gap.as_str()]);
     let kept = kept.chain(lines.iter().skip(tail).map(String::as_str));
     let text = kept.collect::<Vec<_>>().join("\n");
-    within(text.chars().map(Piece::Plain), chars_max)
+    within_count(text.chars().map(Piece::Plain), max, count)
 }
 
 #[cfg(test)]
@@ -170,6 +206,8 @@ mod tests {
         fn lines_never_exceed_their_limit(lines in prop::collection::vec("(\\PC|가|🔥){0,30}", 0..40), chars_max in 0usize..400) {
             let text = lines_within(&lines, chars_max);
             prop_assert!(text.chars().count() <= chars_max);
+            let units = lines_within_count(&lines, chars_max, Count::Utf16);
+            prop_assert!(units.encode_utf16().count() <= chars_max);
             if chars_max > 62 + GAP_CHARS && !lines.is_empty() {
                 prop_assert!(text.starts_with(&lines[0]));
                 prop_assert!(text.ends_with(lines.last().unwrap()));

@@ -141,6 +141,13 @@ impl<'a> Fields<'a> {
         DURATION_UNITS.iter().any(|(suffix, _)| self.at.get(&format!("{name}{suffix}")).is_some())
     }
 
+    /// Where a duration is given.
+    pub(crate) fn place_of_duration(&self, name: &str) -> Option<Place> {
+        let forms = DURATION_UNITS.iter();
+        let at = forms.into_iter().find_map(|(suffix, _)| self.at.get(&format!("{name}{suffix}")));
+        at.as_ref().map(Place::from)
+    }
+
     /// Whether a key is there.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.at.get(key).is_some()

@@ -17,6 +17,7 @@ use crate::read::{self, ReadError};
 use crate::substitute::substitute;
 use crate::text::{FileId, Files, Span};
 use crate::tree::{At, Entry, Node, Object, Value, push_index, push_key};
+use crate::yaml;
 
 /// How many files may include each other in a chain, the first one counted.
 pub(crate) const INCLUDE_DEPTH_MAX: usize = 16;
@@ -26,6 +27,9 @@ pub(crate) const FILES_MAX: usize = 512;
 
 /// How many bytes are read in one load.
 pub(crate) const LOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// A reader of one form of text.
+type Parse = fn(&str, FileId, &Files, &mut Report) -> Option<Node>;
 
 /// The key that includes.
 const INCLUDE: &str = "$include";
@@ -70,8 +74,23 @@ impl<'a> Loader<'a> {
     /// may be a link to anywhere.  None after an error, which is noted.
     pub(crate) fn main(&mut self, path: &Path) -> Option<Node> {
         let canonical = self.canonical(path)?;
-        let (file, node) = self.parsed(&canonical, "", None)?;
+        let (file, node) = self.parsed(&canonical, "", None, json5::parse)?;
         self.resolved(&canonical, (file, node), String::new(), 0, &mut Vec::new())
+    }
+
+    /// Reads a YAML file of another system.  Like the main file it is the operator's choice, so it
+    /// may lie anywhere; nothing is included in it.  `from` is where it is named.
+    pub(crate) fn yaml(&mut self, path: &Path, from: Option<&Place>) -> Option<Node> {
+        let from_span = from.map(|place| place.span);
+        let key = from.map_or("", |place| place.key.as_str());
+        let canonical = match std::fs::canonicalize(path) {
+            Ok(canonical) => canonical,
+            Err(_) if from.is_none() => self.canonical(path)?,
+            Err(_) => path.to_owned(),
+        };
+        let (_, mut node) = self.parsed(&canonical, key, from_span, yaml::parse)?;
+        substitute(&mut node, String::new(), &self.variables, &self.files, &mut self.report);
+        Some(node)
     }
 
     /// Reads a layer with everything that it includes, and says where its content stands.
@@ -93,7 +112,7 @@ impl<'a> Loader<'a> {
                 .hint("move it below the root folder; links count as their target");
             return None;
         }
-        let (file, node) = self.parsed(&canonical, "", None)?;
+        let (file, node) = self.parsed(&canonical, "", None, json5::parse)?;
         let mount = mount.settle(&node, is_section);
         let key = mount.key(path);
         let node = self.resolved(&canonical, (file, node), key, 0, &mut Vec::new())?;
@@ -127,6 +146,7 @@ impl<'a> Loader<'a> {
         canonical: &Path,
         key: &str,
         from: Option<Span>,
+        parse: Parse,
     ) -> Option<(FileId, Node)> {
         let shown = self.shown(canonical);
         let text = match read::read(canonical) {
@@ -162,7 +182,7 @@ impl<'a> Loader<'a> {
         let file = self.files.add(shown.clone(), text.clone());
         self.reached.insert(canonical.to_owned());
         self.read.push(shown);
-        let node = json5::parse(&text, file, &self.files, &mut self.report)?;
+        let node = parse(&text, file, &self.files, &mut self.report)?;
         Some((file, node))
     }
 
@@ -342,7 +362,7 @@ impl Resolver<'_, '_> {
             );
             return None;
         }
-        let parsed = self.loader.parsed(&canonical, place, Some(at.node.span))?;
+        let parsed = self.loader.parsed(&canonical, place, Some(at.node.span), json5::parse)?;
         self.loader.resolved(&canonical, parsed, place.to_owned(), nesting, self.chain)
     }
 

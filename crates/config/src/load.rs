@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use nightcrew_model::id::{PlaybookName, StepIndex};
 
 use crate::decode::playbook::Written;
 use crate::decode::{self, Context};
 use crate::env::{self, Env, Variables};
+use crate::fields;
+use crate::import::Counts;
 use crate::include::{Loader, Root};
 use crate::layers::{self, FOLDER_FILES_MAX, Layout, MAIN_FILES};
 use crate::lint;
@@ -26,7 +29,7 @@ pub enum ConfigSource {
     /// From nowhere: the crew watches this host with its defaults.
     None,
     /// From a file, or from a folder that holds `nightcrew.json5`, `openclaw.json` or the three
-    /// JSON files of the first source document.
+    /// JSON files of the first source document.  A YAML file is an Alertmanager's configuration.
     Path(PathBuf),
 }
 
@@ -42,6 +45,8 @@ pub struct Loaded {
     pub steps: BTreeMap<(PlaybookName, StepIndex), StepPlace>,
     /// Every file that was read, `.env` included: those whose change is a reason to load again.
     pub files: Vec<PathBuf>,
+    /// What the Alertmanager's configuration holds that gives the routing; none where none does.
+    pub imported: Option<Counts>,
 }
 
 /// Where a step of a playbook is written.
@@ -57,9 +62,22 @@ pub struct StepPlace {
     pub key: String,
 }
 
-/// Loads a configuration.  It does not fail: whatever is wrong is a problem.
+/// Loads a configuration.  It does not fail: whatever is wrong is a problem.  What can only be
+/// judged by the calendar is judged from the first day of each schedule on; [`load_at`] knows the
+/// day.
 #[must_use]
 pub fn load(source: ConfigSource, env: &Env) -> Loaded {
+    load_when(source, env, None)
+}
+
+/// Loads a configuration and judges it as of `now`: a mute window that is over, an on-call
+/// calendar that has a gap in the next four weeks.
+#[must_use]
+pub fn load_at(source: ConfigSource, env: &Env, now: Timestamp) -> Loaded {
+    load_when(source, env, Some(now))
+}
+
+fn load_when(source: ConfigSource, env: &Env, now: Option<Timestamp>) -> Loaded {
     let data_dir = env.get(DATA_DIR_VARIABLE).filter(|dir| !dir.is_empty());
     let data_dir = data_dir.map(Path::new);
     match source {
@@ -70,18 +88,16 @@ pub fn load(source: ConfigSource, env: &Env) -> Loaded {
             let cx = Context::new(&files, Path::new(""), BTreeSet::new(), Report::default());
             finish(&node, data_dir, cx, Vec::new())
         }
-        ConfigSource::Path(path) => load_path(&path, data_dir, env),
+        ConfigSource::Path(path) => load_path(&path, data_dir, env, now),
     }
 }
 
-fn load_path(path: &Path, data_dir: Option<&Path>, env: &Env) -> Loaded {
+fn load_path(path: &Path, data_dir: Option<&Path>, env: &Env, now: Option<Timestamp>) -> Loaded {
     let layout = layers::discover(path);
     let mut files = Files::default();
     let mut report = Report::default();
-    let folder = if layout.root.as_os_str().is_empty() { Path::new(".") } else { &layout.root };
-    let canonical = match std::fs::canonicalize(folder) {
-        Ok(canonical) => canonical,
-        Err(_) => return absent(path, files, report),
+    let Some(canonical) = folder_of(&layout.root) else {
+        return absent(path, files, report);
     };
     if layout.main.is_none() && layout.layers.is_empty() && layout.crowded.is_empty() {
         return absent(path, files, report);
@@ -90,15 +106,85 @@ fn load_path(path: &Path, data_dir: Option<&Path>, env: &Env) -> Loaded {
     let variables = variables(&layout.root, env, &mut files, &mut report, &mut read);
     let root = Root { shown: layout.root.clone(), canonical: canonical.clone() };
     let mut loader = Loader::new(root, variables, files, report);
-    let (node, foreign) = load_layout(&layout, &mut loader);
+    let whole_yaml = layout.main.as_deref().filter(|main| is_yaml(main));
+    let (node, foreign, imported) = match whole_yaml {
+        Some(main) => (None, BTreeSet::new(), loader.yaml(main, None)),
+        None => {
+            let (node, foreign) = load_layout(&layout, &mut loader);
+            let imported = node.as_ref().and_then(|node| named_yaml(node, &canonical, &mut loader));
+            (node, foreign, imported)
+        }
+    };
     let Loader { mut files, report, read: loaded, .. } = loader;
     read.extend(loaded);
     let node = node.unwrap_or_else(|| {
         let file = files.add(path.to_owned(), String::new());
         Node { span: Span::top(file), value: Value::Object(Object::default()) }
     });
-    let cx = Context::new(&files, &canonical, foreign, report);
+    let mut cx = Context::new(&files, &canonical, foreign, report);
+    cx.now = now;
+    cx.imported = imported.as_ref();
     finish(&node, data_dir, cx, read)
+}
+
+/// The folder in which a configuration lies, without links; none if there is no such folder.
+fn folder_of(root: &Path) -> Option<PathBuf> {
+    let folder = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+    std::fs::canonicalize(folder).ok()
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "yml" || ending == "yaml")
+}
+
+/// Reads the Alertmanager's configuration that the root names.
+fn named_yaml(node: &Node, folder: &Path, loader: &mut Loader<'_>) -> Option<Node> {
+    let at = At::root(node).get("alertmanager")?;
+    let named = fields::text(&at, &mut loader.report)?;
+    let place = Place::from(&at);
+    loader.yaml(&folder.join(named), Some(&place))
+}
+
+/// Reads one YAML file alone and gives it to `read`, whose errors count.
+pub(crate) fn with_yaml<T>(
+    path: &Path,
+    env: &Env,
+    read: impl FnOnce(&Node, &mut Context<'_>) -> Option<T>,
+) -> Result<T, Vec<Problem>> {
+    with_file(path, env, |loader| loader.yaml(path, None), read)
+}
+
+/// Reads one JSON5 file alone, with what it includes, and gives it to `read`, whose errors count.
+pub(crate) fn with_json5<T>(
+    path: &Path,
+    env: &Env,
+    read: impl FnOnce(&Node, &mut Context<'_>) -> Option<T>,
+) -> Result<T, Vec<Problem>> {
+    with_file(path, env, |loader| loader.main(path), read)
+}
+
+fn with_file<T>(
+    path: &Path,
+    env: &Env,
+    parse: impl FnOnce(&mut Loader<'_>) -> Option<Node>,
+    read: impl FnOnce(&Node, &mut Context<'_>) -> Option<T>,
+) -> Result<T, Vec<Problem>> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let (mut files, mut report) = (Files::default(), Report::default());
+    let Some(canonical) = folder_of(folder) else {
+        return Err(absent(path, files, report).problems);
+    };
+    let variables = variables(folder, env, &mut files, &mut report, &mut Vec::new());
+    let root = Root { shown: folder.to_owned(), canonical: canonical.clone() };
+    let mut loader = Loader::new(root, variables, files, report);
+    let node = parse(&mut loader);
+    let Loader { files, report, .. } = loader;
+    let mut cx = Context::new(&files, &canonical, BTreeSet::new(), report);
+    let found = node.as_ref().and_then(|node| read(node, &mut cx));
+    match found.filter(|_| !cx.report.has_errors()) {
+        Some(found) => Ok(found),
+        None => Err(cx.report.into_problems(&files)),
+    }
 }
 
 /// Nothing of the kind stands there.
@@ -121,6 +207,7 @@ fn absent(path: &Path, mut files: Files, mut report: Report) -> Loaded {
         problems: report.into_problems(&files),
         steps: BTreeMap::new(),
         files: Vec::new(),
+        imported: None,
     }
 }
 
@@ -227,12 +314,19 @@ fn load_layout(layout: &Layout, loader: &mut Loader<'_>) -> (Option<Node>, BTree
 }
 
 /// Decodes, lints and closes.
-fn finish(node: &Node, data_dir: Option<&Path>, mut cx: Context<'_>, read: Vec<PathBuf>) -> Loaded {
+fn finish(
+    node: &Node,
+    data_dir: Option<&Path>,
+    mut cx: Context<'_>,
+    mut read: Vec<PathBuf>,
+) -> Loaded {
     let at = At::root(node);
     let draft = decode::decode(&at, data_dir, &mut cx);
     lint::check(&at, &draft, &mut cx);
-    let Context { mut report, later, files, .. } = cx;
+    let Context { mut report, later, files, cannot, beside, .. } = cx;
     later.tell(&mut report);
+    report.absorb(cannot);
+    read.extend(beside);
     let usable = !report.has_errors();
     let steps =
         draft.playbooks.iter().flatten().flat_map(|written| steps_of(written, files)).collect();
@@ -241,6 +335,7 @@ fn finish(node: &Node, data_dir: Option<&Path>, mut cx: Context<'_>, read: Vec<P
         problems: report.into_problems(files),
         steps,
         files: read,
+        imported: draft.counts,
     }
 }
 

@@ -181,7 +181,29 @@ impl Report {
     pub(crate) fn conceal(&mut self, name: &str, value: &str) {
         if value.len() >= SCRUB_BYTES_MIN && !self.secrets.contains_key(value) {
             self.secrets.insert(value.to_owned(), name.to_owned());
+            // As it stands in a text that is quoted.
+            let quoted = format!("{value:?}");
+            let escaped = quoted.trim_matches('"');
+            self.secrets.entry(escaped.to_owned()).or_insert_with(|| name.to_owned());
         }
+    }
+
+    /// Takes over what another report has found.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        self.errors += other.errors;
+        self.dropped += other.dropped;
+        for found in other.found {
+            if self.is_full() {
+                self.dropped += 1;
+            } else {
+                self.found.push(found);
+            }
+        }
+    }
+
+    /// Conceals what another report conceals.
+    pub(crate) fn conceal_as(&mut self, other: &Self) {
+        self.secrets.extend(other.secrets.iter().map(|(k, v)| (k.clone(), v.clone())));
     }
 
     /// The problems, in the order of the files and the places in them.

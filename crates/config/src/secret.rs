@@ -1,11 +1,12 @@
 //! What looks like a secret, by its key or by its form.
 
 /// The last words of keys whose values are never shown.
-const SECRET_KEYS: [&str; 13] = [
+const SECRET_KEYS: [&str; 14] = [
     "url",
     "uri",
     "token",
     "secret",
+    "secrets",
     "password",
     "passwd",
     "passphrase",
@@ -56,7 +57,8 @@ const SECRET_URLS: [&str; 5] = [
 
 /// Whether the value of this key (a dotted path) is secret whatever it looks like.
 pub(crate) fn is_secret_key(path: &str) -> bool {
-    let mut parts = path.rsplit(['.', '[', ']']).filter(|part| !part.is_empty());
+    let is_index = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let mut parts = path.rsplit(['.', '[', ']']).filter(|part| !is_index(part));
     let last = parts.next().unwrap_or(path).trim_matches('"');
     let is_header = parts.next() == Some("headers");
     is_header || names_secret(last)
@@ -65,6 +67,9 @@ pub(crate) fn is_secret_key(path: &str) -> bool {
 /// Whether a single key names something secret: `webhook_url`, `SIGNOZ_API_KEY`, `authToken`.
 pub(crate) fn names_secret(key: &str) -> bool {
     let lower = key.to_lowercase();
+    if lower == "public_key" {
+        return false;
+    }
     SECRET_KEYS.iter().any(|word| lower == *word || lower.ends_with(&format!("_{word}")))
         || ["token", "secret", "password", "apikey"].iter().any(|word| lower.ends_with(word))
 }
@@ -111,11 +116,18 @@ mod tests {
             "channels.a.headers[\"X Any\"]",
             "mcpServers.signoz.env.SIGNOZ_API_KEY",
             "authToken",
+            "sources.sentry.secrets[1]",
             "url",
         ] {
             assert!(is_secret_key(key), "{key}");
         }
-        for key in ["services.web.start.dir", "keyboard", "thresholds.monkey", ""] {
+        for key in [
+            "chat.discord.public_key",
+            "services.web.start.dir",
+            "keyboard",
+            "thresholds.monkey",
+            "",
+        ] {
             assert!(!is_secret_key(key), "{key}");
         }
         for text in [

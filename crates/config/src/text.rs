@@ -93,6 +93,11 @@ impl Files {
         Position { line, column }
     }
 
+    /// What is written there.
+    pub(crate) fn written(&self, span: Span) -> Option<&str> {
+        self.get(span.file)?.text.get(index(span.start)..index(span.end))
+    }
+
     /// The place as `file:line:column`.
     pub(crate) fn locate(&self, span: Span) -> String {
         let Position { line, column } = self.position(span);

@@ -1,38 +1,40 @@
 //! The core: the one loop that decides.
 //!
-//! A round takes everything that waits, lets the engine decide, and makes all of it durable in one
-//! commit; while that commit is under way the next round's work gathers, so that the disk's pace
-//! sets the size of a batch.  Only then are commands answered and is work published.
+//! A round takes everything that waits, lets the engine decide, and sends the decisions on their way
+//! to the disk; while some are on their way the next round's work gathers, so that the disk's pace
+//! sets the size of a batch.  Only when they are durable are commands answered and is work published.
 //!
 //! When the journal cannot be written, the state in memory has run ahead of the truth: it is
 //! thrown away, commands are refused, and once a small write succeeds again the state is folded
 //! anew.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
 use nightcrew_detect::threshold::Detector;
-use nightcrew_engine::settings::{Listener, Settings};
+use nightcrew_engine::settings::{AllClear, Listener, Settings};
 use nightcrew_engine::state::State;
-use nightcrew_journal::batch::Batch;
 use nightcrew_journal::entry::Position;
-use nightcrew_journal::error::AppendError;
-use nightcrew_journal::limit::BATCH_DECISIONS_MAX;
-use nightcrew_model::decision::{Decision, Fact};
+use nightcrew_journal::journal::Journal;
+use nightcrew_model::decision::Decision;
 use nightcrew_model::event::Event;
-use nightcrew_model::id::IncidentId;
 use nightcrew_model::sample::Sample;
 use nightcrew_model::unit::Millis;
 use nightcrew_runtime::driver::{Boxed, Task};
 use tokio::sync::{OwnedMutexGuard, mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::handle::{Command, Handle, Refusal, Work};
+use crate::commit::{Answer, Line, Round, publish};
+use crate::handle::{Command, Handle, Look, Refusal, Release, Seen, Work};
 
-/// How often the engine is told that time has passed.
+/// How often the engine is told that time has passed, where nothing is due sooner.
 pub const TICK: Millis = Millis(1_000);
+
+/// The shortest time between two such words, however much is due.
+pub const TICK_MIN: Millis = Millis(50);
 
 /// How often the state is stored, so that a start need not fold the whole log.
 pub const SNAPSHOT: Millis = Millis::from_secs(300);
@@ -40,8 +42,14 @@ pub const SNAPSHOT: Millis = Millis::from_secs(300);
 /// A state with fewer new decisions is not stored again.
 pub const SNAPSHOT_DECISIONS_MIN: u64 = 1_000;
 
-/// A state with more alerts is not stored: writing it would hold the core up.
+/// After so many decisions the state is stored in the next quiet moment.
+pub const SNAPSHOT_DECISIONS_SOON: u64 = 20_000;
+
+/// A state with more alerts is stored in a quiet moment, or at a stop: copying it holds the core up.
 pub const SNAPSHOT_ALERTS_MAX: usize = 10_000;
+
+/// A moment is quiet when nobody asked for anything for so long.
+pub const QUIET: Millis = Millis::from_secs(2);
 
 /// How often a small write is tried while the journal cannot be written.
 pub const PROBE: Millis = Millis(1_000);
@@ -58,18 +66,23 @@ pub(crate) struct Inbox {
     pub(crate) looks: mpsc::Receiver<Vec<Sample>>,
 }
 
-type Answer = oneshot::Sender<Result<Vec<Decision>, Refusal>>;
-
 pub(crate) struct Core {
     handle: Handle,
     inbox: OwnedMutexGuard<Inbox>,
     rules: Settings,
     state: State,
     detector: Detector,
-    next_tick: Instant,
+    /// When the engine was last told that time has passed.
+    last_tick: Instant,
+    first: bool,
     next_probe: Instant,
     next_snapshot: Instant,
-    n_since_snapshot: u64,
+    /// When somebody last asked for something.
+    last_command: Instant,
+    /// Who is told that the state is stored for the next start.
+    last_word: Option<oneshot::Sender<()>>,
+    storing: JoinSet<Result<(), String>>,
+    line: Line,
 }
 
 /// The engine's part of the settings.
@@ -78,7 +91,10 @@ pub fn rules(settings: &nightcrew_config::settings::Settings) -> Settings {
     let listener = |channel: &nightcrew_config::settings::Channel| Listener {
         channel: channel.name.clone(),
         notify: channel.notify.clone(),
+        send_resolved: channel.send_resolved,
+        fallback: channel.fallback.as_ref().map(|fallback| fallback.channel.clone()),
     };
+    let triage = settings.triage.clone();
     let healing = &settings.healing;
     Settings {
         playbooks: settings.playbooks.clone(),
@@ -90,6 +106,21 @@ pub fn rules(settings: &nightcrew_config::settings::Settings) -> Settings {
         verify_interval: healing.verify_interval,
         verify_deadline: healing.verify_deadline,
         channels: settings.channels.iter().map(listener).collect(),
+        dedup_fields: triage.dedup_fields,
+        routing: triage.routing,
+        mute_windows: triage.mute_windows,
+        policies: triage.policies,
+        schedules: triage.schedules,
+        people: triage.people,
+        dependencies: triage.dependencies,
+        flap: triage.flap,
+        storm: triage.storm,
+        watchdogs: triage.watchdogs,
+        all_clear: triage.all_clear.map(|word| AllClear {
+            at: word.at,
+            zone: word.zone,
+            channels: word.channels,
+        }),
     }
 }
 
@@ -100,32 +131,42 @@ impl Core {
         inbox: Arc<tokio::sync::Mutex<Inbox>>,
     ) -> Result<Self, String> {
         let inbox = inbox.lock_owned().await;
-        let state = fold(&handle).await?;
+        let (state, n_folded) = fold(&handle).await?;
         let core = Self {
-            rules: rules(handle.settings()),
+            rules: rules(&handle.settings()),
             detector: Detector::new(handle.settings().thresholds.clone()),
-            // The first round is at once.
-            next_tick: Instant::now(),
+            // Before the first tick comes the word that the crew begins: it gives every source
+            // its time again.
+            last_tick: Instant::now(),
+            first: true,
             next_probe: Instant::now(),
             next_snapshot: Instant::now() + SNAPSHOT.duration(),
-            n_since_snapshot: 0,
+            last_command: Instant::now(),
+            last_word: None,
+            storing: JoinSet::new(),
+            line: Line::new(handle.clone(), n_folded),
             handle,
             inbox,
             state,
         };
-        core.publish();
+        publish(&core.handle, core.wants());
         Ok(core)
     }
 
     async fn work(&mut self) -> Result<(), String> {
+        // The first round is at once, so that readiness does not wait for it.
+        if std::mem::take(&mut self.first) {
+            return Ok(());
+        }
         let mut looks = Vec::new();
         let mut commands = Vec::new();
+        let wake = self.wake();
         let inbox = &mut *self.inbox;
         tokio::select! {
             biased;
             Some(look) = inbox.looks.recv() => looks.push(look),
             Some(command) = inbox.commands.recv() => commands.push(command),
-            () = sleep_until(self.next_tick) => {}
+            () = sleep_until(wake) => {}
         }
         while looks.len() < LOOKS_PER_ROUND_MAX
             && let Ok(look) = inbox.looks.try_recv()
@@ -141,25 +182,49 @@ impl Core {
         if self.handle.storage_trouble().is_some() && !self.recovered().await {
             // Samples of this time are let go: the next look repeats the level.
             self.refuse(commands);
-            self.next_tick = Instant::now() + TICK.duration();
+            self.last_tick = Instant::now();
             return Ok(());
         }
-        let mut pending = Pending::default();
+        if !commands.is_empty() {
+            self.last_command = Instant::now();
+        }
+        let mut round = Round::default();
         for look in looks {
             let decisions = self.see(look, now);
-            pending.push(decisions, None);
+            round.push(decisions, None);
         }
         for command in commands {
-            let decisions = self.decide(command.events, now);
-            pending.push(decisions, Some(command.answer));
+            let (decisions, answer) = self.obey(command, now);
+            round.push(decisions, answer);
         }
-        if Instant::now() >= self.next_tick {
-            self.next_tick = Instant::now() + TICK.duration();
+        if Instant::now() >= wake {
+            self.last_tick = Instant::now();
             let ticked = self.decide(vec![Event::Tick], now);
-            pending.push(ticked, None);
+            round.push(ticked, None);
         }
-        self.commit(pending).await?;
-        self.snapshot().await
+        let work = round.has_decisions().then(|| self.wants());
+        self.line.send(round, work).await;
+        if let Some(answer) = self.last_word.take() {
+            self.store_last().await;
+            // Whoever stops the crew waits no longer than it wants to.
+            let _ = answer.send(());
+        }
+        self.snapshot().await;
+        Ok(())
+    }
+
+    /// When the engine is to be told that time has passed.
+    fn wake(&self) -> Instant {
+        let (state, last) = (&self.state, self.last_tick);
+        let due = state.next_due().into_iter().chain(state.next_escalation()).min();
+        let tick = last + TICK.duration();
+        due.map_or(tick, |due| {
+            let now = self.handle.clock().now();
+            let wait = Millis::between(now, due.max(now));
+            // What is far away comes with a tick; an instant that far may not exist.
+            let due = Instant::now() + wait.min(TICK).duration();
+            due.max(last + TICK_MIN.duration()).min(tick)
+        })
     }
 
     /// What follows from samples.
@@ -179,64 +244,41 @@ impl Core {
         decisions
     }
 
+    /// Does what a command asks: what is decided, and who hears of it once that is durable.
+    fn obey(&mut self, command: Command, now: Timestamp) -> (Vec<Decision>, Option<Answer>) {
+        match command {
+            Command::Decide { events, answer } => {
+                (self.decide(events, now), Some(Answer::Decided(answer)))
+            }
+            Command::Take { source, alerts, answer } => {
+                let received = Event::AlertsReceived { source, alerts };
+                (self.decide(vec![received], now), Some(Answer::Stored(answer)))
+            }
+            Command::Store { answer } => {
+                self.last_word = Some(answer);
+                (Vec::new(), None)
+            }
+            Command::View(look) => (Vec::new(), self.show(look, now).map(Answer::Seen)),
+            Command::Reload { settings, answer } => {
+                let decisions = self.reload(settings, now);
+                let release: Release = Box::new(move |result| drop(answer.send(result)));
+                (decisions, Some(Answer::Seen(release)))
+            }
+        }
+    }
+
+    /// Shows the state.  Whoever looks may panic and must not take the core along.
+    fn show(&self, look: Look, now: Timestamp) -> Option<Release> {
+        let seen = Seen { state: &self.state, rules: &self.rules, now };
+        std::panic::catch_unwind(AssertUnwindSafe(|| look(Ok(seen)))).unwrap_or_else(|_| {
+            tracing::error!("a look at the state panicked");
+            None
+        })
+    }
+
     fn decide(&mut self, events: Vec<Event>, now: Timestamp) -> Vec<Decision> {
         let decided = |event| nightcrew_engine::step(&mut self.state, &self.rules, now, event);
         events.into_iter().flat_map(decided).collect()
-    }
-
-    /// Makes decisions durable, then answers, then publishes the work that follows.
-    async fn commit(&mut self, pending: Pending) -> Result<(), String> {
-        let mut any = false;
-        let mut trouble: Option<String> = None;
-        let mut groups = VecDeque::from(pending.groups);
-        while let Some(mut group) = groups.pop_front() {
-            let decisions: Vec<Decision> =
-                group.iter().flat_map(|(decisions, _)| decisions.iter().cloned()).collect();
-            let n_decisions = decisions.len() as u64;
-            if n_decisions > 0 && trouble.is_none() {
-                any = true;
-                let news = News::of(&decisions);
-                match self.handle.journal().append(Batch::from(decisions)).await {
-                    Ok(_) => {
-                        news.tell(&self.handle);
-                        let counters = &self.handle.0.counters;
-                        counters.decisions.fetch_add(n_decisions, Ordering::Relaxed);
-                        counters.commits.fetch_add(1, Ordering::Relaxed);
-                        self.n_since_snapshot += n_decisions;
-                    }
-                    Err(AppendError::TooLarge) if group.len() > 1 => {
-                        // Each command fits by itself; together they are too many bytes.
-                        let rest = group.split_off(group.len() / 2);
-                        groups.push_front(rest);
-                        groups.push_front(group);
-                        continue;
-                    }
-                    Err(error) => trouble = Some(chain(&error)),
-                }
-            }
-            for (decisions, answer) in group {
-                let Some(answer) = answer else { continue };
-                let result = match &trouble {
-                    None => Ok(decisions),
-                    Some(why) => {
-                        let counters = &self.handle.0.counters;
-                        counters.storage_refusals.fetch_add(1, Ordering::Relaxed);
-                        Err(Refusal::Storage(why.clone()))
-                    }
-                };
-                // Whoever asked may have gone; what was decided stands all the same.
-                let _ = answer.send(result);
-            }
-        }
-        if let Some(why) = trouble {
-            tracing::error!("the journal cannot be written: {why}");
-            self.handle.0.storage.send_replace(Some(why.clone()));
-            return Err(format!("the journal cannot be written: {why}"));
-        }
-        if any {
-            self.publish();
-        }
-        Ok(())
     }
 
     /// Whether the journal can be written again; the state is then what the journal says.
@@ -245,56 +287,91 @@ impl Core {
             return false;
         }
         self.next_probe = Instant::now() + PROBE.duration();
+        // What is on its way is refused first.
+        self.line.empty().await;
         if self.handle.journal().probe_write().await.is_err() {
             return false;
         }
-        let Ok(mut state) = fold(&self.handle).await else { return false };
+        let Ok((mut state, _)) = fold(&self.handle).await else { return false };
         state.remember(self.state.latest());
         self.state = state;
+        self.line.begin_again();
         self.handle.0.storage.send_replace(None);
         tracing::warn!("the journal can be written again");
-        self.publish();
+        publish(&self.handle, self.wants());
         true
     }
 
     /// Stores the state now and then.  It is no fact: without it, a start folds the log.
-    async fn snapshot(&mut self) -> Result<(), String> {
-        if Instant::now() < self.next_snapshot {
-            return Ok(());
+    async fn snapshot(&mut self) {
+        while let Some(stored) = self.storing.try_join_next() {
+            if let Ok(Err(error)) = stored {
+                tracing::warn!("the state could not be stored: {error}");
+            }
         }
-        self.next_snapshot = Instant::now() + SNAPSHOT.duration();
-        if self.n_since_snapshot < SNAPSHOT_DECISIONS_MIN
-            || self.state.alerts().count() > SNAPSHOT_ALERTS_MAX
-        {
-            return Ok(());
+        let now = Instant::now();
+        let n_decisions = self.line.count();
+        let is_quiet = now >= self.last_command + QUIET.duration();
+        let is_small = self.state.alerts().count() <= SNAPSHOT_ALERTS_MAX;
+        let is_due = now >= self.next_snapshot && n_decisions >= SNAPSHOT_DECISIONS_MIN
+            || is_quiet && n_decisions >= SNAPSHOT_DECISIONS_SOON;
+        if !is_due || !(is_small || is_quiet) || !self.storing.is_empty() {
+            return;
         }
-        self.n_since_snapshot = 0;
-        let bytes = serde_json::to_vec(&self.state).map_err(|error| chain(&error))?;
-        let journal = self.handle.journal();
-        // Nothing is appended meanwhile: only the core appends.
-        let saved = journal.save_snapshot(journal.last_position(), bytes).await;
-        saved.map_err(|error| chain(&error))
+        self.next_snapshot = now + SNAPSHOT.duration();
+        let Some(position) = self.line.settled().await else { return };
+        let (journal, state) = (self.handle.journal().clone(), self.state.clone());
+        self.storing.spawn(store(journal, position, state));
+    }
+
+    /// Stores the state before a stop, whatever its size.
+    async fn store_last(&mut self) {
+        if self.line.count() < SNAPSHOT_DECISIONS_MIN {
+            return;
+        }
+        // One that is under way is older.
+        self.storing.abort_all();
+        let Some(position) = self.line.settled().await else { return };
+        let stored = store(self.handle.journal().clone(), position, self.state.clone()).await;
+        if let Err(error) = stored {
+            tracing::warn!("the state could not be stored: {error}");
+        }
+    }
+
+    /// Goes by other settings from now on.
+    fn reload(
+        &mut self,
+        settings: Arc<nightcrew_config::settings::Settings>,
+        now: Timestamp,
+    ) -> Vec<Decision> {
+        if self.handle.settings().thresholds != settings.thresholds {
+            // Levels come anew with the next samples, as after a restart.
+            self.detector = Detector::new(settings.thresholds.clone());
+        }
+        self.rules = rules(&settings);
+        self.handle.0.settings.send_replace(settings);
+        self.decide(vec![Event::Tick], now)
     }
 
     fn refuse(&self, commands: Vec<Command>) {
         let why = self.handle.storage_trouble().unwrap_or_default();
         for command in commands {
             self.handle.0.counters.storage_refusals.fetch_add(1, Ordering::Relaxed);
-            let _ = command.answer.send(Err(Refusal::Storage(why.clone())));
+            let refusal = Refusal::Storage(why.clone());
+            match command {
+                Command::Decide { answer, .. } => drop(answer.send(Err(refusal))),
+                Command::Take { answer, .. } => drop(answer.send(Err(refusal))),
+                Command::Store { answer } => drop(answer.send(())),
+                Command::View(look) => drop(look(Err(refusal))),
+                Command::Reload { answer, .. } => drop(answer.send(Err(refusal))),
+            }
         }
     }
 
-    fn publish(&self) {
-        let state = &self.state;
-        let recent = state.recent_actions().to_vec();
-        let work = Work { due: state.due(), wanted: state.wanted(), recent };
-        self.handle.0.work.send_if_modified(|published| {
-            let changed = *published != work;
-            if changed {
-                *published = work;
-            }
-            changed
-        });
+    /// What the state asks for.
+    fn wants(&self) -> Work {
+        let recent = self.state.recent_actions().to_vec();
+        Work { due: self.state.due(), wanted: self.state.wanted(), recent }
     }
 }
 
@@ -304,68 +381,16 @@ impl Task for Core {
     }
 }
 
-/// What one round decided, in groups that each fit into one batch.  The decisions of one command
-/// stay together.
-#[derive(Default)]
-struct Pending {
-    groups: Vec<Vec<(Vec<Decision>, Option<Answer>)>>,
-    n_in_last: usize,
-}
-
-impl Pending {
-    fn push(&mut self, decisions: Vec<Decision>, answer: Option<Answer>) {
-        if decisions.is_empty() && answer.is_none() {
-            return;
-        }
-        let n_decisions = decisions.len();
-        if self.groups.is_empty() || self.n_in_last + n_decisions > BATCH_DECISIONS_MAX {
-            self.groups.push(Vec::new());
-            self.n_in_last = 0;
-        }
-        self.n_in_last += n_decisions;
-        if let Some(last) = self.groups.last_mut() {
-            last.push((decisions, answer));
-        }
-    }
-}
-
-/// What a commit means for those who write and send.
-struct News {
-    incidents: BTreeSet<IncidentId>,
-    message: bool,
-}
-
-impl News {
-    fn of(decisions: &[Decision]) -> Self {
-        let message = |decision: &Decision| {
-            matches!(
-                decision.fact,
-                Fact::NotificationQueued { .. }
-                    | Fact::NotificationDelivered { .. }
-                    | Fact::NotificationFailed { .. }
-            )
-        };
-        Self {
-            incidents: decisions.iter().filter_map(|decision| decision.fact.incident()).collect(),
-            message: decisions.iter().any(message),
-        }
-    }
-
-    fn tell(self, handle: &Handle) {
-        if self.message {
-            handle.0.message_queued.notify_one();
-        }
-        if !self.incidents.is_empty() {
-            let mut changed = handle.0.changed.lock().unwrap_or_else(PoisonError::into_inner);
-            changed.extend(self.incidents);
-            drop(changed);
-            handle.0.incident_changed.notify_one();
-        }
-    }
+/// Stores a state that was decided up to a position.
+async fn store(journal: Journal, position: Position, state: State) -> Result<(), String> {
+    let encoded = tokio::task::spawn_blocking(move || serde_json::to_vec(&state)).await;
+    let bytes = encoded.map_err(|error| chain(&error))?.map_err(|error| chain(&error))?;
+    journal.save_snapshot(position, bytes).await.map_err(|error| chain(&error))
 }
 
 /// The state that the journal says: the last one that was stored, and what came after it.
-async fn fold(handle: &Handle) -> Result<State, String> {
+/// Gives how many decisions came after it.
+async fn fold(handle: &Handle) -> Result<(State, u64), String> {
     let journal = handle.journal();
     let stored = journal.load_snapshot().await.map_err(|error| chain(&error))?;
     let (after, state) = match stored {
@@ -379,7 +404,8 @@ async fn fold(handle: &Handle) -> Result<State, String> {
         },
     };
     let folded = journal.fold(after, state, State::apply).await;
-    folded.map(|(state, _)| state).map_err(|error| chain(&error))
+    let (state, last) = folded.map_err(|error| chain(&error))?;
+    Ok((state, last.0.saturating_sub(after.0)))
 }
 
 /// An error with its causes.

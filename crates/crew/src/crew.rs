@@ -15,16 +15,25 @@ use nightcrew_runtime::driver::{Boxed, Driver, Spec, Task};
 use nightcrew_runtime::http::Http;
 use tokio::sync::{Notify, RwLock, mpsc, watch};
 
+use crate::audit::Auditor;
 use crate::collect::{ChecksTask, HostTask, ProcessTask};
 use crate::core::{Core, Inbox, chain};
 use crate::handle::{COMMANDS_WAITING_MAX, Counters, Handle, LOOKS_WAITING_MAX, Shared, Work};
 use crate::heal::Heal;
+use crate::heartbeat::Caller;
+use crate::locks::Locks;
 use crate::outbox::Outbox;
 use crate::oversee::Oversee;
 use crate::record::{self, Records};
 
 /// How long a stop waits for actions under way.
 pub const ACTIONS_END_MAX: Millis = Millis::from_secs(20);
+
+/// How long a stop waits for messages under way: longer than one request may take.
+pub const MESSAGES_END_MAX: Millis = Millis::from_secs(12);
+
+/// How long a stop waits for the state to be stored.
+pub const STORE_MAX: Millis = Millis::from_secs(10);
 
 /// How long a stop waits for tasks to end.
 pub const STOP_MAX: Millis = Millis::from_secs(10);
@@ -114,18 +123,22 @@ impl Crew {
             incident_changed: Notify::new(),
             message_queued: Notify::new(),
             acting: RwLock::new(()),
+            sending: RwLock::new(()),
             counters: Counters::default(),
-            settings,
+            lanes: Mutex::default(),
+            audit: Mutex::default(),
+            reloader: Mutex::default(),
+            reloading: tokio::sync::Mutex::default(),
+            last_reload: Mutex::default(),
+            settings: watch::channel(Arc::new(settings)).0,
         }));
         let inbox = Inbox { commands: commands_in, looks: looks_in };
         start_core(&mut driver, &handle, inbox);
+        start_locks(&mut driver, &handle);
         start_healing(&mut driver, &handle);
         start_collectors(&mut driver, &handle)?;
         start_reporting(&mut driver, &handle, doors.console);
-        let overseer = handle.clone();
-        task(&mut driver, "oversee", ORCHESTRATOR, Millis::from_secs(30), move || {
-            ready(Oversee::new(overseer.clone()))
-        });
+        start_overseeing(&mut driver, &handle);
         Ok(Self { handle, driver })
     }
 
@@ -135,14 +148,26 @@ impl Crew {
         &self.handle
     }
 
-    /// Lets actions under way end, lets no other begin, and stops every agent.  What was
-    /// acknowledged is durable already; an action that needs longer than [`ACTIONS_END_MAX`] is
-    /// taken up by the next start.
+    /// Lets actions and messages under way end, lets no other begin, and stops every agent.  What
+    /// was acknowledged is durable already; an action that needs longer than [`ACTIONS_END_MAX`]
+    /// is taken up by the next start, and a message whose end is not known after
+    /// [`MESSAGES_END_MAX`] is sent again by it, as a possible repeat.
     pub async fn stop(self) {
-        let acting = &self.handle.0.acting;
-        let ended = tokio::time::timeout(ACTIONS_END_MAX.duration(), acting.write()).await;
-        if ended.is_err() {
+        let Shared { acting, sending, .. } = &*self.handle.0;
+        let acting = tokio::time::timeout(ACTIONS_END_MAX.duration(), acting.write());
+        let sending = tokio::time::timeout(MESSAGES_END_MAX.duration(), sending.write());
+        let (acted, sent) = tokio::join!(acting, sending);
+        if acted.is_err() {
             tracing::warn!("an action goes on after {ACTIONS_END_MAX}; the next start takes it up");
+        }
+        if sent.is_err() {
+            tracing::warn!("a message is cut off after {MESSAGES_END_MAX}; it is sent again");
+        }
+        let stored = self.handle.store_state();
+        if tokio::time::timeout(STORE_MAX.duration(), stored).await.is_err() {
+            tracing::warn!(
+                "the state is not stored after {STORE_MAX}; the next start folds the log"
+            );
         }
         self.driver.stop(STOP_MAX).await;
         if let Err(error) = record::write_changed(&self.handle).await {
@@ -160,6 +185,13 @@ fn start_core(driver: &mut Driver, handle: &Handle, inbox: Inbox) {
     task(driver, "core", ALERT_HANDLER, Millis::from_secs(60), move || {
         let (handle, inbox) = (handle.clone(), inbox.clone());
         async move { Ok(Box::new(Core::new(handle, inbox).await?) as Box<dyn Task>) }
+    });
+}
+
+fn start_locks(driver: &mut Driver, handle: &Handle) {
+    let handle = handle.clone();
+    task(driver, "locks", ALERT_HANDLER, Millis::from_secs(30), move || {
+        ready(Locks::new(handle.clone()))
     });
 }
 
@@ -206,13 +238,26 @@ fn start_reporting(driver: &mut Driver, handle: &Handle, console: Console) {
     let outbox = handle.clone();
     // A round sends; each channel bounds its own requests.
     task(driver, "outbox", REPORTER, Millis::from_secs(180), move || {
-        ready(Outbox::new(outbox.clone(), console.clone()))
+        let (handle, console) = (outbox.clone(), console.clone());
+        async move { Ok(Box::new(Outbox::new(handle, console).await?) as Box<dyn Task>) }
     });
     let records = handle.clone();
     task(driver, "records", REPORTER, Millis::from_secs(60), move || {
         let handle = records.clone();
         async move { Ok(Box::new(Records::new(handle).await?) as Box<dyn Task>) }
     });
+}
+
+fn start_overseeing(driver: &mut Driver, handle: &Handle) {
+    let round_max = Millis::from_secs(30);
+    let overseer = handle.clone();
+    task(driver, "oversee", ORCHESTRATOR, round_max, move || ready(Oversee::new(overseer.clone())));
+    let audited = handle.clone();
+    task(driver, "audit", ORCHESTRATOR, Millis::from_secs(60), move || {
+        ready(Auditor::new(audited.clone()))
+    });
+    let caller = handle.clone();
+    task(driver, "heartbeat", ORCHESTRATOR, round_max, move || ready(Caller::new(caller.clone())));
 }
 
 fn task<F>(

@@ -41,7 +41,7 @@ impl Heal {
     /// Begins by telling the core, which takes up what was cut off: by a crash of the crew, or by
     /// a fall of this task.
     pub(crate) async fn new(handle: Handle) -> Result<Self, String> {
-        let gate = gate_of(handle.settings());
+        let gate = gate_of(&handle.settings());
         handle.submit(vec![Event::Started]).await.map_err(|refusal| refusal.to_string())?;
         // The core has folded the journal now: the gate's limit survives a restart.
         for (at, class) in &handle.0.work.borrow().recent {

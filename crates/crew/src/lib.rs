@@ -2,20 +2,31 @@
 //!
 //! | agent | its tasks |
 //! |---|---|
-//! | `orchestrator` | watches the heartbeats of the others |
+//! | `orchestrator` | watches the heartbeats of the others; the audit; calls an outside heartbeat |
 //! | `metrics-collector` | looks at the host, at processes, at services |
-//! | `alert-handler` | the core: events in, decisions made durable, answers out |
+//! | `alert-handler` | the core: events in, decisions made durable, answers out; lock files |
 //! | `autoheal` | lets the gate judge what is due, and executes what it admits |
 //! | `reporter` | delivers the outbox, writes records, metrics and heartbeats |
 //!
 //! **Invariant:** only the core holds the engine's state, and nothing acts on a decision before
 //! the journal has it.
 
+pub mod attempt;
+pub mod audit;
 pub mod collect;
+pub mod commit;
+mod compose;
 pub mod core;
 pub mod crew;
 pub mod handle;
 pub mod heal;
+pub mod heartbeat;
+pub mod lane;
+pub mod lock_file;
+pub mod locks;
 mod outbox;
 pub mod oversee;
 mod record;
+pub mod reload;
+pub mod rule_test;
+mod standing;

@@ -143,7 +143,7 @@ pub(crate) async fn load(handle: &Handle, id: IncidentId) -> Result<Option<Recor
 }
 
 /// Every decision about an incident and about its first alerts, oldest first.
-async fn decisions(handle: &Handle, id: IncidentId) -> Result<Vec<Decision>, String> {
+pub(crate) async fn decisions(handle: &Handle, id: IncidentId) -> Result<Vec<Decision>, String> {
     let journal = handle.journal();
     let mut entries = stream(journal, &format!("incident/{id}")).await?;
     let alerts: BTreeSet<_> = entries
@@ -165,7 +165,7 @@ async fn decisions(handle: &Handle, id: IncidentId) -> Result<Vec<Decision>, Str
 }
 
 /// The entries of a stream, oldest first, up to [`DECISIONS_MAX`].
-async fn stream(journal: &Journal, name: &str) -> Result<Vec<Entry>, String> {
+pub(crate) async fn stream(journal: &Journal, name: &str) -> Result<Vec<Entry>, String> {
     let mut entries: Vec<Entry> = Vec::new();
     while entries.len() < DECISIONS_MAX {
         let after = entries.last().map_or(0, |entry| entry.version);

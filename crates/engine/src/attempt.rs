@@ -112,8 +112,14 @@ impl Step<'_> {
             let Some(incident) = self.state.incidents.get(&id) else {
                 continue;
             };
+            let verifying = incident.attempt.as_ref().map(|attempt| attempt.state)
+                == Some(AttemptState::Verifying);
             match incident.state {
-                IncidentState::Verifying => self.judge_proof(id, sample),
+                // People may have it by now, because it took too long; a proof is a proof.
+                IncidentState::Verifying | IncidentState::Escalated if verifying => {
+                    self.judge_proof(id, sample);
+                }
+                IncidentState::Verifying => {}
                 IncidentState::Escalated => self.consider(id),
                 IncidentState::Open if self.state.waiting.contains(&id) => self.consider(id),
                 IncidentState::Open

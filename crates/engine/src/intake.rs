@@ -1,6 +1,6 @@
 //! Intake: alerts and findings in, incidents out.
 
-use nightcrew_model::alert::{Alert, IncomingAlert, Source, identify};
+use nightcrew_model::alert::{Alert, IncomingAlert, Source, identify_by};
 use nightcrew_model::attempt::AttemptState;
 use nightcrew_model::condition::Truth;
 use nightcrew_model::decision::{Fact, Reason};
@@ -11,6 +11,7 @@ use nightcrew_model::sample::{Finding, Level, Sample};
 use nightcrew_model::severity::Severity;
 
 use crate::Step;
+use crate::told::Ended;
 
 impl Step<'_> {
     /// Takes what a source says of one alert.  What changes nothing costs no fact.
@@ -25,13 +26,28 @@ impl Step<'_> {
             }
             return;
         }
+        if let Some(watchdog) = self.settings.watchdog(&incoming.labels) {
+            self.watchdog_heard(&watchdog.name);
+        }
         let ends_at = match source {
             Source::AlertsApi => Some(
                 incoming.ends_at.unwrap_or_else(|| self.settings.resolve_timeout.after(self.now)),
             ),
-            Source::Alertmanager | Source::Detector => incoming.ends_at,
+            Source::Detector
+            | Source::Alertmanager
+            | Source::Grafana
+            | Source::Signoz
+            | Source::Pagerduty
+            | Source::Opsgenie
+            | Source::Datadog
+            | Source::Newrelic
+            | Source::Sentry
+            | Source::Cloudwatch
+            | Source::Uptime
+            | Source::Generic
+            | Source::Watchdog => incoming.ends_at,
         };
-        let (target, symptom) = identify(&incoming.labels);
+        let (target, symptom) = identify_by(&incoming.labels, &self.settings.dedup_fields);
         let severity =
             incoming.labels.get("severity").map_or(Severity::Warning, Severity::from_label);
         let starts_at = incoming.starts_at.unwrap_or(self.now);
@@ -118,7 +134,12 @@ impl Step<'_> {
             return;
         };
         let proof = incident.attempt.as_ref().map(|attempt| &attempt.plan.verify.condition);
+        let proven = incident
+            .attempt
+            .as_ref()
+            .is_some_and(|attempt| attempt.state == AttemptState::Succeeded);
         let contradicted = incident.state == IncidentState::Resolved
+            && proven
             && sample.at > incident.changed_at
             && proof.is_some_and(|proof| {
                 proof.metric == sample.metric && proof.evaluate(&sample.observation) == Truth::False
@@ -128,13 +149,17 @@ impl Step<'_> {
         }
     }
 
-    fn alert_fires(&mut self, alert: Alert, reason: Reason) {
+    pub(crate) fn alert_fires(&mut self, alert: Alert, reason: Reason) {
         let fingerprint = alert.fingerprint;
         match self.state.alerts.get(&fingerprint).map(|held| &held.alert) {
-            None => self.decide(Fact::AlertFired { alert: Box::new(alert) }, reason),
+            None => {
+                self.decide(Fact::AlertFired { alert: Box::new(alert) }, reason);
+                self.join_groups(fingerprint);
+            }
             Some(known) if says_something_new(known, &alert) => {
                 let worse = alert.severity > known.severity;
                 self.decide(Fact::AlertChanged { alert: Box::new(alert) }, reason);
+                self.join_groups(fingerprint);
                 if !worse && self.is_over(fingerprint) {
                     return;
                 }
@@ -163,6 +188,9 @@ impl Step<'_> {
         let Some(held) = self.state.alerts.get(&fingerprint) else {
             return;
         };
+        if self.settings.watchdog(&held.alert.labels).is_some() {
+            return;
+        }
         let severity = held.alert.severity;
         let key =
             IncidentKey { target: held.alert.target.clone(), symptom: held.alert.symptom.clone() };
@@ -174,6 +202,7 @@ impl Step<'_> {
                     Fact::IncidentReopened { incident: id, trigger: fingerprint },
                     Reason::SameKey,
                 );
+                self.began(id);
                 id
             }
             Some((id, incident)) => {
@@ -199,6 +228,7 @@ impl Step<'_> {
                     },
                     Reason::NewKey,
                 );
+                self.began(id);
                 id
             }
         };
@@ -227,12 +257,17 @@ impl Step<'_> {
         let incident = held.incident;
         let verified = held.alert.source == Source::Detector;
         let ends_at = ends_at.unwrap_or(self.now);
+        let ended = self.settings.routing.is_some().then(|| Ended::of(&held.alert, 0));
         self.decide(Fact::AlertResolved { fingerprint, ends_at }, reason);
+        if let Some(ended) = ended {
+            self.leave_groups(fingerprint, &ended);
+        }
         let Some(id) = incident else { return };
         let Some(incident) = self.state.incidents.get(&id) else {
             return;
         };
-        let idle = matches!(incident.state, IncidentState::Open | IncidentState::Escalated);
+        let idle = matches!(incident.state, IncidentState::Open | IncidentState::Escalated)
+            && !self.state.working.contains(&id);
         if incident.alerts.is_empty() && idle {
             self.resolve(id, verified, Reason::AlertsEnded);
         }

@@ -10,27 +10,58 @@
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod acknowledge;
 mod attempt;
+pub mod audit;
+pub mod cascade;
+mod climb;
+pub mod daily;
+pub mod escalation;
+pub mod flap;
+pub mod flush;
+mod group;
+mod hold;
+mod inhibit;
 mod intake;
+pub mod lock;
+mod mute;
+pub mod oncall;
 mod pairs;
 mod remedy;
 pub mod settings;
+pub mod silence;
 pub mod state;
-mod tell;
+pub mod storm;
+pub mod tell;
 mod timer;
+pub mod told;
+pub mod watchdog;
+pub mod why;
 pub mod work;
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use nightcrew_model::decision::{Decision, Fact, Reason};
 use nightcrew_model::event::Event;
+use nightcrew_model::id::IncidentId;
 
 use crate::settings::Settings;
 use crate::state::State;
+use crate::tell::Outgoing;
 
 /// Decides what follows from an event, and folds it into the state.
 #[must_use = "a decision that is not made durable is lost"]
 pub fn step(state: &mut State, settings: &Settings, now: Timestamp, event: Event) -> Vec<Decision> {
-    let mut step = Step { state, settings, now, decisions: Vec::new() };
+    let mut step = Step {
+        state,
+        settings,
+        now,
+        decisions: Vec::new(),
+        telling: BTreeSet::new(),
+        outgoing: Vec::new(),
+    };
+    step.ready_groups(matches!(event, Event::Tick));
     match event {
         Event::Started => step.started(),
         Event::Tick => step.tick(),
@@ -48,12 +79,31 @@ pub fn step(state: &mut State, settings: &Settings, now: Timestamp, event: Event
             step.step_finished(attempt, index, outcome);
         }
         Event::Delivered { notification, delivery } => step.delivered(notification, delivery),
+        Event::DeliveryStuck { notification } => step.fall_back(notification),
+        Event::Acknowledged { incident, by } => step.acknowledged(incident, by),
+        Event::Unacknowledged { incident, by } => step.unacknowledged(incident, by),
+        Event::ResolveAsked { incident, by } => step.resolve_asked(incident, by),
+        Event::EscalateAsked { incident, by } => step.escalate_asked(incident, by),
+        Event::LockAsked { lock } => step.lock_asked(*lock),
+        Event::LockEndAsked { lock, fence, by } => step.lock_end_asked(lock, fence, by),
+        Event::OverrideAsked { schedule, replacement, by } => {
+            step.override_asked(schedule, replacement, by);
+        }
+        Event::TestAsked { channel, by } => step.test_asked(channel, by),
+        Event::SilenceAsked { silence, fresh } => step.silence_asked(*silence, fresh),
+        Event::SilenceEndAsked { silence, by } => step.silence_end_asked(&silence, by),
         Event::AgentChanged { agent, state, detail } => {
             step.decide(Fact::AgentChanged { agent, state }, Reason::Supervision { detail });
         }
     }
+    step.settle();
+    step.flush_groups();
     step.decisions
 }
+
+/// A step that has made so many decisions leaves what can wait to the next one, so that they fit
+/// into one commit.
+pub const STEP_DECISIONS_FULL: usize = 500;
 
 /// One call of [`step`]: what is known, what is allowed, the time, and what was decided so far.
 struct Step<'a> {
@@ -61,6 +111,10 @@ struct Step<'a> {
     settings: &'a Settings,
     now: Timestamp,
     decisions: Vec<Decision>,
+    /// The incidents that were handed over in this step: who hears of them is decided at its end.
+    telling: BTreeSet<IncidentId>,
+    /// The messages that the storm control has not seen.
+    outgoing: Vec<Outgoing>,
 }
 
 impl Step<'_> {
@@ -69,5 +123,10 @@ impl Step<'_> {
         let decision = Decision { at: self.now, fact, reason };
         self.state.apply(&decision);
         self.decisions.push(decision);
+    }
+
+    /// Whether what can wait is left to the next step.
+    fn is_full(&self) -> bool {
+        self.decisions.len() >= STEP_DECISIONS_FULL
     }
 }

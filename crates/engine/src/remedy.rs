@@ -5,6 +5,7 @@ use nightcrew_model::condition::{Condition, Truth};
 use nightcrew_model::decision::{Fact, Reason};
 use nightcrew_model::id::{AttemptId, IncidentId, ServiceName, Target};
 use nightcrew_model::incident::IncidentState;
+use nightcrew_model::lock::Blocked;
 use nightcrew_model::plan::{Plan, Playbook, Step as PlanStep, Verify};
 use nightcrew_model::unit::Millis;
 
@@ -77,6 +78,16 @@ impl Step<'_> {
             }
             return;
         };
+        let lock = self.state.lock_on(Blocked::AutoRestart, &target.service, self.now);
+        if let Some(lock) = lock.map(|lock| lock.name.clone()) {
+            if open && incident.locked.as_ref() != Some(&lock) {
+                let playbook = first.name.clone();
+                self.decide(Fact::RemedyHeld { incident: id, playbook }, Reason::Locked { lock });
+            } else if open {
+                self.state.waiting.insert(id);
+            }
+            return;
+        }
         if let Some(busy) = self.busy(&target) {
             if open && !self.state.waiting.contains(&id) {
                 let playbook = first.name.clone();
@@ -102,7 +113,7 @@ impl Step<'_> {
         let target = &incident.key.target;
         let kept = self.state.latest.get(target).and_then(|known| known.get(&condition.metric));
         let Some(sample) = kept else {
-            let looked_at = incident.alerts.iter().any(|fingerprint| {
+            let looked_at = incident.evidenced.iter().any(|fingerprint| {
                 let held = self.state.alerts.get(fingerprint);
                 let evidence = held.and_then(|held| held.alert.evidence.as_ref());
                 evidence.is_some_and(|sample| sample.metric == condition.metric)

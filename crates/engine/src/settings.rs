@@ -1,8 +1,16 @@
 //! What the operator allows and wants, as far as decisions need it.
 
+use std::collections::BTreeMap;
+
 use nightcrew_model::decision::NotificationKind;
-use nightcrew_model::id::ChannelName;
+use nightcrew_model::escalation::{Person, Policy};
+use nightcrew_model::id::{ChannelName, PersonName, ScheduleName};
+use nightcrew_model::interval::Zone;
+use nightcrew_model::mute::{Dependencies, FlapRule, StormRule, Watchdog};
+use nightcrew_model::oncall::Schedule;
 use nightcrew_model::plan::{Mode, Playbook};
+use nightcrew_model::route::Routing;
+use nightcrew_model::silence::Silence;
 use nightcrew_model::unit::Millis;
 
 /// The settings of the engine.
@@ -24,8 +32,43 @@ pub struct Settings {
     pub verify_interval: Millis,
     /// How long a repair may need to be proven, where the playbook does not say.
     pub verify_deadline: Millis,
+    /// The labels that make two alerts the same incident; `service` and `symptom_type` stand for
+    /// whatever label names the service and the symptom.
+    pub dedup_fields: Vec<String>,
     /// Who is told of what.
     pub channels: Vec<Listener>,
+    /// Where alerts go; none: people hear of incidents only.
+    pub routing: Option<Routing>,
+    /// The silences of the configuration.
+    pub mute_windows: Vec<Silence>,
+    /// How incidents climb, the first that fits is taken; where none fits, every channel that
+    /// listens to escalations is told once.
+    pub policies: Vec<Policy>,
+    /// Who is on call.
+    pub schedules: BTreeMap<ScheduleName, Schedule>,
+    /// Who can be told.
+    pub people: BTreeMap<PersonName, Person>,
+    /// Which services need which.
+    pub dependencies: Dependencies,
+    /// When an incident is flapping; none: never.
+    pub flap: Option<FlapRule>,
+    /// When there are too many messages; none: never.
+    pub storm: Option<StormRule>,
+    /// The heartbeats that must always be heard.
+    pub watchdogs: Vec<Watchdog>,
+    /// The daily word that all is well; none: no such word.
+    pub all_clear: Option<AllClear>,
+}
+
+/// When and where the daily word is said.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AllClear {
+    /// The time of the day.
+    pub at: jiff::civil::Time,
+    /// On which clock.
+    pub zone: Zone,
+    /// To which channels.
+    pub channels: Vec<ChannelName>,
 }
 
 /// One channel and what it listens to.
@@ -33,6 +76,10 @@ pub struct Settings {
 pub struct Listener {
     /// The channel.
     pub channel: ChannelName,
-    /// What it is told.
+    /// Of what happens to incidents it is told.
     pub notify: Vec<NotificationKind>,
+    /// Whether it is told that alerts of a group ended.
+    pub send_resolved: bool,
+    /// The channel that is told when this one cannot be reached.
+    pub fallback: Option<ChannelName>,
 }

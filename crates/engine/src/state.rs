@@ -6,13 +6,13 @@ use jiff::Timestamp;
 use nightcrew_model::alert::{Alert, Source};
 use nightcrew_model::attempt::{AttemptEvent, AttemptState};
 use nightcrew_model::condition::Truth;
-use nightcrew_model::decision::{Decision, Fact};
+use nightcrew_model::decision::{Decision, Fact, Reason};
 use nightcrew_model::id::{
-    AttemptId, ChannelName, IncidentId, MetricName, NotificationId, PlaybookName, ServiceName,
+    AttemptId, IncidentId, LockName, MetricName, NotificationId, PlaybookName, ServiceName,
     StepIndex, Target,
 };
 use nightcrew_model::incident::{IncidentEvent, IncidentKey, IncidentState};
-use nightcrew_model::labels::Fingerprint;
+use nightcrew_model::labels::{Fingerprint, Labels};
 use nightcrew_model::plan::Plan;
 use nightcrew_model::sample::Sample;
 use nightcrew_model::severity::Severity;
@@ -20,7 +20,19 @@ use nightcrew_model::unit::Millis;
 use nightcrew_model::verdict::RiskClass;
 use serde::{Deserialize, Serialize};
 
+use crate::cascade::Causes;
+use crate::daily::Words;
+use crate::escalation::Escalations;
+use crate::flap::Flaps;
+use crate::group::Groups;
+use crate::lock::Locks;
+use crate::oncall::Overrides;
 use crate::pairs;
+use crate::silence::Silences;
+use crate::storm::Storms;
+use crate::tell::Message;
+use crate::told::Told;
+use crate::watchdog::Heard;
 
 /// The largest number of (target, metric) pairs whose latest sample is kept; what comes beyond it
 /// is not kept, and a condition about it is unknown.
@@ -43,7 +55,7 @@ pub struct State {
     pub(crate) by_key: HashMap<IncidentKey, IncidentId>,
     /// The incidents of each target that are not closed.
     #[serde(with = "pairs")]
-    pub(crate) by_target: HashMap<Target, BTreeSet<IncidentId>>,
+    pub(crate) by_target: BTreeMap<Target, BTreeSet<IncidentId>>,
     /// The incidents whose attempt is under way.
     pub(crate) working: BTreeSet<IncidentId>,
     /// The open incidents whose remedy waits for another attempt.
@@ -52,6 +64,8 @@ pub struct State {
     pub(crate) resolved: BTreeSet<IncidentId>,
     /// The escalated incidents.
     pub(crate) escalated: BTreeSet<IncidentId>,
+    /// The escalated incidents whose alerts have all ended.
+    pub(crate) emptied: BTreeSet<IncidentId>,
     /// When each playbook last ran against each target.
     #[serde(with = "pairs")]
     pub(crate) last_run: HashMap<(PlaybookName, Target), Timestamp>,
@@ -60,11 +74,37 @@ pub struct State {
     /// The actions that began in the last hour, for the gate's limit.
     pub(crate) recent: Vec<(Timestamp, RiskClass)>,
     /// The messages that are under way.
-    pub(crate) outbox: BTreeMap<NotificationId, (IncidentId, ChannelName)>,
+    pub(crate) outbox: BTreeMap<NotificationId, Message>,
+    /// How far incidents are on their way to people.
+    pub(crate) escalations: Escalations,
+    /// What must not be done to services meanwhile.
+    pub(crate) locks: Locks,
+    /// Who stands in for whom.
+    pub(crate) overrides: Overrides,
+    /// What comes and goes.
+    pub(crate) flaps: Flaps,
+    /// What the channels are told of, and the storms.
+    pub(crate) storms: Storms,
+    /// The causes of incidents.
+    pub(crate) causes: Causes,
+    /// The alerts about watchdogs that are silent.
+    pub(crate) alerts_of_watchdogs: BTreeSet<Fingerprint>,
+    /// When the daily word was said.
+    pub(crate) words: Words,
+    /// When the watchdogs were last heard of.  Not a fact.
+    #[serde(skip)]
+    pub(crate) heard: Heard,
     /// The newest incident there was.
     pub(crate) last_incident: IncidentId,
     /// The newest message there was.
     pub(crate) last_notification: NotificationId,
+    /// The silences that people made.
+    pub(crate) silences: Silences,
+    /// What people were told of groups.
+    pub(crate) told: Told,
+    /// The groups of the firing alerts.  Not a fact: they are derived.
+    #[serde(skip)]
+    pub(crate) groups: Groups,
     /// The latest sample of every metric.  Not a fact: after a restart it fills again.
     #[serde(skip)]
     pub(crate) latest: HashMap<Target, HashMap<MetricName, Sample>>,
@@ -78,6 +118,8 @@ pub(crate) struct Held {
     pub(crate) expires: Option<Timestamp>,
     /// The incident it belongs to.
     pub(crate) incident: Option<IncidentId>,
+    /// How many channels think, by what they were told of a group, that it fires.
+    pub(crate) n_told: u32,
 }
 
 /// An incident that is not closed.
@@ -91,14 +133,22 @@ pub struct Incident {
     pub severity: Severity,
     /// Its alerts that still fire.
     pub alerts: BTreeSet<Fingerprint>,
+    /// Those of them behind which is a look of ours.
+    pub(crate) evidenced: BTreeSet<Fingerprint>,
     /// The latest try at healing it.
     pub attempt: Option<Attempt>,
     /// How many tries there were since it was last opened.
     pub(crate) n_tries: u32,
     /// The number of the newest try there ever was.
     pub(crate) last_attempt: u32,
-    /// Whether people were told that it is with them.
-    pub(crate) told: bool,
+    /// The alert that began it.
+    pub(crate) trigger: Fingerprint,
+    /// The lock that last kept a playbook from it.
+    pub(crate) locked: Option<LockName>,
+    /// The labels of its last alert, once all have ended.
+    pub(crate) labels: Option<Box<Labels>>,
+    /// When it began, or came back.
+    pub opened_at: Timestamp,
     /// When it last changed its state.
     pub changed_at: Timestamp,
 }
@@ -170,6 +220,18 @@ impl State {
         self.alerts.values().map(|held| &held.alert)
     }
 
+    /// The firing alert of that fingerprint.
+    #[must_use]
+    pub fn alert(&self, fingerprint: Fingerprint) -> Option<&Alert> {
+        self.alerts.get(&fingerprint).map(|held| &held.alert)
+    }
+
+    /// The incident to which a firing alert belongs.
+    #[must_use]
+    pub fn incident_of(&self, fingerprint: Fingerprint) -> Option<IncidentId> {
+        self.alerts.get(&fingerprint)?.incident
+    }
+
     /// The latest samples, in no order.
     pub fn latest(&self) -> impl Iterator<Item = &Sample> {
         self.latest.values().flat_map(HashMap::values)
@@ -187,11 +249,12 @@ impl State {
     #[expect(clippy::too_many_lines, reason = "a table with an arm for each fact")]
     pub fn apply(&mut self, decision: &Decision) {
         let at = decision.at;
+        self.fold_telling(decision);
         match &decision.fact {
             Fact::AlertFired { alert } | Fact::AlertChanged { alert } => self.hold(alert),
             Fact::AlertResolved { fingerprint, .. } => self.release(*fingerprint),
             Fact::IncidentOpened { incident, key, severity, trigger, .. } => {
-                self.open(*incident, key, *severity, at);
+                self.open(*incident, key, *severity, (*trigger, at));
                 self.link(*incident, *trigger);
             }
             Fact::AlertJoined { incident, alert, severity } => {
@@ -204,11 +267,18 @@ impl State {
                 self.change(*incident, IncidentEvent::Relapsed, at);
                 if let Some(found) = self.incidents.get_mut(incident) {
                     found.n_tries = 0;
+                    found.opened_at = at;
+                    found.locked = None;
                 }
                 self.link(*incident, *trigger);
             }
             Fact::RemedyHeld { incident, .. } => {
                 self.waiting.insert(*incident);
+                if let (Some(found), Reason::Locked { lock }) =
+                    (self.incidents.get_mut(incident), &decision.reason)
+                {
+                    found.locked = Some(lock.clone());
+                }
             }
             Fact::AttemptPlanned { attempt, plan } => self.plan(*attempt, plan, at),
             Fact::StepStarted { attempt, step, verdict } => {
@@ -244,20 +314,35 @@ impl State {
             Fact::IncidentResolved { incident, .. } => self.resolve(*incident, at),
             Fact::IncidentEscalated { incident } => {
                 self.change(*incident, IncidentEvent::HandedOver, at);
-                if let Some(found) = self.incidents.get_mut(incident) {
-                    found.told = true;
-                }
             }
             Fact::IncidentClosed { incident } => self.close(*incident),
-            Fact::NotificationQueued { notification, incident, channel, .. } => {
-                self.last_notification = self.last_notification.max(*notification);
-                self.outbox.insert(*notification, (*incident, channel.clone()));
+            Fact::NotificationQueued { notification, .. } => {
+                self.put(*notification, &decision.fact, &decision.reason);
             }
+            fact @ (Fact::SilenceSet { .. } | Fact::SilenceExpired { .. }) => {
+                self.silences.apply(at, fact);
+            }
+            fact @ (Fact::GroupTold { .. }
+            | Fact::GroupHeld { .. }
+            | Fact::NotificationSuppressed { .. }) => self.fold_told(at, fact),
             Fact::NotificationDelivered { notification, .. }
+            | Fact::NotificationSuperseded { notification, .. }
             | Fact::NotificationFailed { notification, .. } => {
                 self.outbox.remove(notification);
             }
-            Fact::AgentChanged { .. } => {}
+            Fact::IncidentAcknowledged { .. }
+            | Fact::AcknowledgementEnded { .. }
+            | Fact::IncidentCorrelated { .. }
+            | Fact::EscalationStepped { .. }
+            | Fact::EscalationHeld { .. }
+            | Fact::FlapBegan { .. }
+            | Fact::FlapEnded { .. }
+            | Fact::StormBegan { .. }
+            | Fact::StormEnded { .. }
+            | Fact::LockTaken { .. }
+            | Fact::LockReleased { .. }
+            | Fact::OverrideSet { .. }
+            | Fact::AgentChanged { .. } => {}
         }
     }
 
@@ -265,10 +350,13 @@ impl State {
         let fingerprint = alert.fingerprint;
         let before = self.alerts.remove(&fingerprint);
         let incident = before.as_ref().and_then(|held| held.incident);
+        let n_told =
+            before.as_ref().map_or_else(|| self.told.alert_fires(fingerprint), |held| held.n_told);
         if let Some(expires) = before.and_then(|held| held.expires) {
             self.expiry.remove(&(expires, fingerprint));
         }
-        self.alerts.insert(fingerprint, Held { alert: alert.clone(), expires: None, incident });
+        self.alerts
+            .insert(fingerprint, Held { alert: alert.clone(), expires: None, incident, n_told });
         // Only a source that repeats its alerts can be found silent: Prometheus does, an
         // Alertmanager's webhook and our own detectors say when it is over.
         if alert.source == Source::AlertsApi
@@ -293,11 +381,19 @@ impl State {
         let Some(held) = self.alerts.remove(&fingerprint) else {
             return;
         };
+        self.told.alert_ended(&held.alert, held.n_told);
         if let Some(expires) = held.expires {
             self.expiry.remove(&(expires, fingerprint));
         }
         if let Some(incident) = held.incident.and_then(|id| self.incidents.get_mut(&id)) {
             incident.alerts.remove(&fingerprint);
+            incident.evidenced.remove(&fingerprint);
+            if incident.alerts.is_empty() {
+                incident.labels = Some(Box::new(held.alert.labels));
+                if let (IncidentState::Escalated, Some(id)) = (incident.state, held.incident) {
+                    self.emptied.insert(id);
+                }
+            }
         }
     }
 
@@ -309,10 +405,21 @@ impl State {
             return;
         };
         incident.alerts.insert(fingerprint);
+        if held.alert.evidence.is_some() {
+            incident.evidenced.insert(fingerprint);
+        }
+        incident.labels = None;
+        self.emptied.remove(&id);
         held.incident = Some(id);
     }
 
-    fn open(&mut self, id: IncidentId, key: &IncidentKey, severity: Severity, at: Timestamp) {
+    fn open(
+        &mut self,
+        id: IncidentId,
+        key: &IncidentKey,
+        severity: Severity,
+        (trigger, at): (Fingerprint, Timestamp),
+    ) {
         self.last_incident = self.last_incident.max(id);
         self.by_key.insert(key.clone(), id);
         self.by_target.entry(key.target.clone()).or_default().insert(id);
@@ -321,10 +428,14 @@ impl State {
             state: IncidentState::Open,
             severity,
             alerts: BTreeSet::new(),
+            evidenced: BTreeSet::new(),
             attempt: None,
             n_tries: 0,
             last_attempt: 0,
-            told: false,
+            trigger,
+            locked: None,
+            labels: None,
+            opened_at: at,
             changed_at: at,
         };
         self.incidents.insert(id, incident);
@@ -431,6 +542,11 @@ impl State {
             } else {
                 set.remove(&id);
             }
+        }
+        if next == IncidentState::Escalated && incident.alerts.is_empty() {
+            self.emptied.insert(id);
+        } else {
+            self.emptied.remove(&id);
         }
         if next != IncidentState::Open {
             self.waiting.remove(&id);

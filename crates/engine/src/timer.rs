@@ -1,6 +1,7 @@
 //! Timers: everything that happens because time has passed, or because the crew begins again.
 
 use nightcrew_model::alert::Source;
+use nightcrew_model::attempt::AttemptState;
 use nightcrew_model::decision::{Fact, Reason};
 use nightcrew_model::id::IncidentId;
 use nightcrew_model::incident::IncidentState;
@@ -10,23 +11,37 @@ use crate::Step;
 impl Step<'_> {
     /// Time has passed.
     pub(crate) fn tick(&mut self) {
+        self.state.silences.forget_old(self.now);
+        self.forget_told();
         self.end_silent_alerts();
+        self.listen_for_watchdogs();
         for id in self.state.working.clone() {
             self.proof_overdue(id);
         }
         for id in self.state.waiting.clone() {
+            if self.is_full() {
+                break;
+            }
             // What it waited for may be gone, and a fresh look may find that it healed by itself.
             self.consider(id);
         }
-        for id in self.state.escalated.clone() {
-            let ended = self.state.incidents.get(&id).is_some_and(|found| found.alerts.is_empty());
-            if ended {
+        for id in self.state.emptied.clone() {
+            if !self.is_full() && !self.state.working.contains(&id) {
                 self.resolve(id, false, Reason::AlertsEnded);
             }
         }
         for id in self.state.resolved.clone() {
+            if self.is_full() {
+                break;
+            }
             self.review_resolved(id);
         }
+        self.calm_down();
+        self.take_up_untold();
+        self.climb_on();
+        self.calm_storms();
+        self.say_all_clear();
+        self.forget_old_locks();
     }
 
     /// The crew begins, on a state that was folded from the journal.
@@ -47,7 +62,7 @@ impl Step<'_> {
 
     fn end_silent_alerts(&mut self) {
         while let Some(&(at, fingerprint)) = self.state.expiry.first() {
-            if at > self.now {
+            if at > self.now || self.is_full() {
                 return;
             }
             self.state.expiry.remove(&(at, fingerprint));
@@ -71,7 +86,11 @@ impl Step<'_> {
         if let Some(trigger) = reported
             && self.settings.resolve_timeout.after(resolved_at) <= self.now
         {
-            self.decide(Fact::IncidentReopened { incident: id, trigger }, Reason::StillReported);
+            let proven = incident.attempt.as_ref().map(|attempt| attempt.state)
+                == Some(AttemptState::Succeeded);
+            let reason = if proven { Reason::StillReported } else { Reason::StillFires };
+            self.decide(Fact::IncidentReopened { incident: id, trigger }, reason);
+            self.began(id);
             self.consider(id);
         } else if self.settings.dedup_window.after(resolved_at) <= self.now
             && incident.alerts.is_empty()

@@ -2,9 +2,9 @@
 
 use nightcrew_model::decision::Decision;
 
-use crate::checksum::Crc32;
-use crate::entry::{Position, body};
+use crate::entry::Position;
 use crate::error::AppendError;
+use crate::frame::{self, Kind};
 use crate::limit::{BATCH_BYTES_MAX, BATCH_DECISIONS_MAX, STREAM_BYTES_MAX};
 
 /// What a writer believes about a stream.
@@ -78,64 +78,91 @@ pub struct Committed {
 /// A batch with everything done to it that needs no lock.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    pub(crate) appends: Vec<PreparedAppend>,
-    pub(crate) bytes: usize,
+    /// The records of its decisions, as a frame holds them.
+    pub(crate) records: Vec<u8>,
+    pub(crate) decisions: Vec<Decision>,
+    pub(crate) expects: Expects,
 }
 
+/// What must be there before.
 #[derive(Debug)]
-pub(crate) struct PreparedAppend {
-    pub(crate) stream: String,
-    pub(crate) expected: Expected,
-    pub(crate) entries: Vec<PreparedEntry>,
-}
-
-#[derive(Debug)]
-pub(crate) struct PreparedEntry {
-    pub(crate) decision: Decision,
-    pub(crate) payload: String,
-    pub(crate) body: Crc32,
+pub(crate) enum Expects {
+    Nothing,
+    /// The log ends here.
+    End(Position),
+    /// For each part of the batch, in order: its stream, what it must be like, and how many
+    /// decisions the part has.
+    Streams(Vec<(String, Expected, u64)>),
 }
 
 impl Prepared {
-    /// Checks the limits, writes the JSON and computes the long part of the checksums.
+    /// Checks the limits and writes the JSON.
     pub(crate) fn of(batch: Batch) -> Result<Self, AppendError> {
-        let n_decisions: usize = batch.0.iter().map(|append| append.decisions.len()).sum();
-        if n_decisions == 0 || batch.0.iter().any(|append| append.decisions.is_empty()) {
+        if batch.0.is_empty() || batch.0.iter().any(|append| append.decisions.is_empty()) {
             return Err(AppendError::Empty);
         }
-        if n_decisions > BATCH_DECISIONS_MAX {
-            return Err(AppendError::TooLarge);
-        }
-        let mut prepared = Self { appends: Vec::with_capacity(batch.0.len()), bytes: 0 };
+        let mut writing = Writing::default();
+        let mut decisions = Vec::new();
+        let mut streams = Vec::new();
+        let is_conditional = batch.0.iter().any(|append| append.expected != Expected::Any);
         for append in batch.0 {
-            prepared.push(append)?;
+            for decision in &append.decisions {
+                writing.push(&append.stream, decision)?;
+            }
+            if is_conditional {
+                streams.push((append.stream, append.expected, append.decisions.len() as u64));
+            }
+            decisions.extend(append.decisions);
         }
-        Ok(prepared)
+        let expects = if is_conditional { Expects::Streams(streams) } else { Expects::Nothing };
+        Ok(Self { records: writing.records, decisions, expects })
     }
 
-    fn push(&mut self, append: Append) -> Result<(), AppendError> {
-        if append.stream.len() > STREAM_BYTES_MAX {
+    /// The same for decisions that each go into the stream they belong to, at the end of the log.
+    pub(crate) fn at_end(decisions: Vec<Decision>, end: Position) -> Result<Self, NotPrepared> {
+        let mut writing = Writing::default();
+        let mut outcome = if decisions.is_empty() { Err(AppendError::Empty) } else { Ok(()) };
+        for decision in &decisions {
+            outcome = outcome.and_then(|()| writing.push(&decision.fact.stream(), decision));
+        }
+        match outcome {
+            Ok(()) => Ok(Self { records: writing.records, decisions, expects: Expects::End(end) }),
+            Err(error) => Err(NotPrepared { error, decisions }),
+        }
+    }
+}
+
+/// A batch that breaks a limit, given back.
+#[derive(Debug)]
+pub struct NotPrepared {
+    /// What is wrong with it.
+    pub error: AppendError,
+    /// What was to be appended.
+    pub decisions: Vec<Decision>,
+}
+
+#[derive(Default)]
+struct Writing {
+    records: Vec<u8>,
+    n_decisions: usize,
+    /// The bytes of JSON so far.
+    bytes: usize,
+}
+
+impl Writing {
+    fn push(&mut self, stream: &str, decision: &Decision) -> Result<(), AppendError> {
+        self.n_decisions += 1;
+        if stream.len() > STREAM_BYTES_MAX || self.n_decisions > BATCH_DECISIONS_MAX {
             return Err(AppendError::TooLarge);
         }
-        let mut entries = Vec::with_capacity(append.decisions.len());
-        for decision in append.decisions {
-            let payload = serde_json::to_string(&decision)
-                .map_err(|error| AppendError::NotStorable(error.to_string()))?;
-            self.bytes += payload.len();
-            if self.bytes > BATCH_BYTES_MAX {
-                return Err(AppendError::TooLarge);
-            }
-            entries.push(PreparedEntry {
-                body: body(payload.as_bytes(), append.stream.as_bytes()),
-                decision,
-                payload,
-            });
-        }
-        self.appends.push(PreparedAppend {
-            stream: append.stream,
-            expected: append.expected,
-            entries,
+        let content = frame::put(&mut self.records, Kind::Entry, stream.as_bytes(), |records| {
+            serde_json::to_writer(records, decision)
         });
+        let content = content.map_err(|error| AppendError::NotStorable(error.to_string()))?;
+        self.bytes += content;
+        if self.bytes > BATCH_BYTES_MAX {
+            return Err(AppendError::TooLarge);
+        }
         Ok(())
     }
 }

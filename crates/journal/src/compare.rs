@@ -5,14 +5,15 @@ use std::path::Path;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Rows};
 
-use crate::commit::checkpoint_on_close;
+use crate::database::{Unfolded, checkpoint_on_close};
 use crate::entry::Position;
 use crate::error::{Damage, OpenError, Part, Trouble};
-use crate::fold::{self, Tally};
+use crate::fold::Tally;
+use crate::front::{Link, Reading};
 use crate::lock::FolderLock;
 use crate::open::{self, lost};
 use crate::schema::{self, Layout};
-use crate::{log, mark, outbox, snapshot};
+use crate::{chunk, database, dead_letter, log, mark, outbox, snapshot};
 
 /// The longest report of `SQLite` about a damaged file, in findings.
 const FINDINGS_MAX: usize = 10;
@@ -33,7 +34,7 @@ pub(crate) fn verify(dir: &Path) -> Result<Tally, OpenError> {
             _ => Err(lost(Position::START, marked).into()),
         };
     }
-    Ok(check(&conn, marked)?)
+    check(dir, &conn, marked)
 }
 
 /// The path of the journal in a folder, if there is one.
@@ -46,15 +47,18 @@ pub(crate) fn present(dir: &Path) -> Result<std::path::PathBuf, OpenError> {
     }
 }
 
-fn check(conn: &Connection, marked: Position) -> Result<Tally, Trouble> {
-    let mut fresh = Connection::open_in_memory()?;
+fn check(dir: &Path, conn: &Connection, marked: Position) -> Result<Tally, OpenError> {
+    let mut fresh = Connection::open_in_memory().map_err(Trouble::from)?;
     schema::migrate(&mut fresh, Layout::Empty)?;
     // The log first: whether it is whole decides what helps against anything found later.
-    let tx = fresh.transaction()?;
-    let tally = fold::refold(conn, &tx, |_| Ok(()))?;
-    tx.commit()?;
-    if tally.last < marked {
-        return Err(lost(tally.last, marked).into());
+    let tx = fresh.transaction().map_err(Trouble::from)?;
+    let mut tally = chunk::refold(conn, &tx, |_| Ok(()))?;
+    tx.commit().map_err(Trouble::from)?;
+    // What is durable and not yet in the tables belongs to the log.
+    let front = read_front(dir, schema::front(conn).ok(), tally.last)?;
+    let last = front.last().map_or(tally.last, |last| Position(last.next_position().0 - 1));
+    if last < marked {
+        return Err(lost(last, marked).into());
     }
     if let Some(stream) = log::streams_with_gaps(conn)?.first() {
         let what = format!("the versions of the stream {stream} have a gap");
@@ -65,7 +69,43 @@ fn check(conn: &Connection, marked: Position) -> Result<Tally, Trouble> {
         return Err(Damage::file("its tables are not laid out as they should be").into());
     }
     check_projections(conn, &fresh).map_err(|trouble| trouble.of(Part::Projections, None))?;
+    tally.skipped += database::fold(&fresh, &front)?.skipped;
+    tally.last = last;
     Ok(tally)
+}
+
+/// What lies in the front file behind the log.  Where the database cannot say where that is, it is
+/// looked for.
+pub(crate) fn read_front(
+    dir: &Path,
+    known: Option<Link>,
+    last: Position,
+) -> Result<Vec<Unfolded>, OpenError> {
+    let from = match known {
+        Some(link) => link,
+        None => find(&Reading::open(dir, Link::default())?, last)?,
+    };
+    let mut reading = Reading::open(dir, from)?;
+    let (mut last, mut frames) = (last, Vec::new());
+    while let Some(frame) = reading.next(last)? {
+        let unfolded = open::follows(frame, reading.at(), last)?;
+        last = Position(unfolded.next_position().0.saturating_sub(1));
+        frames.push(unfolded);
+    }
+    Ok(frames)
+}
+
+/// The place in the chain before the first frame that goes on where the log ends.
+fn find(reading: &Reading, last: Position) -> Result<Link, Trouble> {
+    for link in reading.all()? {
+        if let Some(frame) = reading.frame(link.offset)?
+            && frame.first == last.next()
+        {
+            return Ok(Link { sequence: link.sequence.saturating_sub(1), offset: link.offset });
+        }
+    }
+    let newest = reading.all()?.last().copied().unwrap_or_default();
+    Ok(newest)
 }
 
 fn check_file(conn: &Connection) -> Result<(), Trouble> {
@@ -90,9 +130,12 @@ fn check_projections(conn: &Connection, fresh: &Connection) -> Result<(), Troubl
         }
     }
     let (_, retries) = outbox::retries(conn)?;
-    let snapshots = snapshot::damaged(conn)?;
-    if retries + snapshots > 0 {
-        let what = format!("{retries} retries and {snapshots} snapshots have a wrong checksum");
+    let (snapshots, letters) = (snapshot::damaged(conn)?, dead_letter::damaged(conn)?);
+    if retries + snapshots + letters > 0 {
+        let what = format!(
+            "{retries} retries, {snapshots} snapshots and {letters} dead letters have a wrong \
+             checksum"
+        );
         return Err(Damage::projections(what).into());
     }
     Ok(())

@@ -8,8 +8,8 @@ use rusqlite::ErrorCode;
 
 use crate::entry::Position;
 use crate::limit::{
-    BATCH_BYTES_MAX, BATCH_DECISIONS_MAX, QUEUE_BATCHES_MAX, QUEUE_BYTES_MAX, SNAPSHOT_BYTES_MAX,
-    STREAM_BYTES_MAX,
+    BATCH_BYTES_MAX, BATCH_DECISIONS_MAX, DEAD_LETTER_BODY_BYTES_MAX, QUEUE_BATCHES_MAX,
+    QUEUE_BYTES_MAX, SNAPSHOT_BYTES_MAX, STREAM_BYTES_MAX,
 };
 
 /// Which part of the journal is damaged: it decides what helps.
@@ -190,6 +190,14 @@ pub enum AppendError {
         /// The version that it has.
         actual: u64,
     },
+    /// Somebody else appended; read the log and decide again.
+    #[error("the log ends at {actual} and not at {expected}; decide again")]
+    Moved {
+        /// Where the caller believed that it ends.
+        expected: Position,
+        /// Where it ends.
+        actual: Position,
+    },
     /// The batch, or a stream in it, holds no decision.
     #[error("a batch must hold at least one decision in each of its streams")]
     Empty,
@@ -214,7 +222,11 @@ impl AppendError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Write(error) => error.is_retryable(),
-            Self::Conflict { .. } | Self::Empty | Self::TooLarge | Self::NotStorable(_) => false,
+            Self::Conflict { .. }
+            | Self::Moved { .. }
+            | Self::Empty
+            | Self::TooLarge
+            | Self::NotStorable(_) => false,
         }
     }
 }
@@ -240,6 +252,15 @@ pub enum WriteError {
         /// Its size.
         bytes: usize,
     },
+    /// The body of a dead letter is larger than [`DEAD_LETTER_BODY_BYTES_MAX`].
+    #[error(
+        "the body of a dead letter may have {DEAD_LETTER_BODY_BYTES_MAX} bytes and this one has \
+         {bytes}; keep its beginning"
+    )]
+    LetterTooLarge {
+        /// Its size.
+        bytes: usize,
+    },
     /// What is stored is not what was written.
     #[error(transparent)]
     Damaged(#[from] Damage),
@@ -255,7 +276,10 @@ impl WriteError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Full | Self::Overloaded | Self::Io(_) => true,
-            Self::Closed | Self::TooLarge { .. } | Self::Damaged(_) => false,
+            Self::Closed
+            | Self::TooLarge { .. }
+            | Self::LetterTooLarge { .. }
+            | Self::Damaged(_) => false,
         }
     }
 }
@@ -284,6 +308,7 @@ pub(crate) enum Trouble {
     Damaged(Damage),
     Newer(NewerEntry),
     Storage(Storage),
+    Closed,
 }
 
 impl Trouble {
@@ -294,6 +319,22 @@ impl Trouble {
                 Self::Damaged(Damage { part, what: damage.what, position })
             }
             other => other,
+        }
+    }
+}
+
+impl Trouble {
+    /// What was to be written cannot be.
+    pub(crate) fn not_written(error: &serde_json::Error) -> Self {
+        Self::Storage(Storage(error.to_string()))
+    }
+
+    /// What the operating system said of a file.
+    pub(crate) fn file(path: &Path, error: &io::Error) -> Self {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        match error.kind() {
+            StorageFull | QuotaExceeded => Self::Full,
+            _ => Self::Storage(Storage(format!("{}: {error}", path.display()))),
         }
     }
 }
@@ -346,6 +387,7 @@ impl From<Trouble> for OpenError {
             Trouble::Damaged(damage) => Self::Damaged(damage),
             Trouble::Newer(newer) => Self::Newer(newer),
             Trouble::Storage(storage) => Self::Io(storage),
+            Trouble::Closed => Self::Io(Storage("it is closed".to_owned())),
         }
     }
 }
@@ -358,6 +400,7 @@ impl From<Trouble> for WriteError {
             // Writing reads no entry back.
             Trouble::Newer(newer) => Self::Io(Storage(newer.to_string())),
             Trouble::Storage(storage) => Self::Io(storage),
+            Trouble::Closed => Self::Closed,
         }
     }
 }
@@ -369,6 +412,7 @@ impl From<Trouble> for ReadError {
             Trouble::Damaged(damage) => Self::Damaged(damage),
             Trouble::Newer(newer) => Self::Newer(newer),
             Trouble::Storage(storage) => Self::Io(storage),
+            Trouble::Closed => Self::Closed,
         }
     }
 }

@@ -1,22 +1,24 @@
 //! The fold: what a decision changes in the projections.
 //!
-//! [`change`] is a pure function from a decision to a change; [`apply`] carries it out.  States
+//! [`change`] is a pure function from a decision to a change; [`Tables`] carries it out.  States
 //! move only through the life cycles of `model`.  A decision that does not fit what came before
 //! changes nothing and is warned about: the log keeps it, and the fold never fails because of it.
 
-use nightcrew_model::alert::{Alert, AlertEvent, AlertState, Illegal};
-use nightcrew_model::decision::{Decision, Fact, NotificationKind, Reason};
-use nightcrew_model::id::{ChannelName, IncidentId, NotificationId, PlaybookName};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use nightcrew_model::alert::{Alert, Illegal};
+use nightcrew_model::decision::{Decision, Fact, NotificationKind, Reason, Receipt, Subject};
+use nightcrew_model::id::{ChannelName, IncidentId, NotificationId, PersonName, PlaybookName};
 use nightcrew_model::incident::{IncidentEvent, IncidentKey, IncidentState};
 use nightcrew_model::labels::Fingerprint;
 use nightcrew_model::severity::Severity;
 use rusqlite::Connection;
 
-use crate::entry::{Position, Stored};
+use crate::entry::Position;
 use crate::error::Trouble;
-use crate::outbox;
-use crate::row::{AlertRow, IncidentRow, IncidentSummary, OutboxState};
-use crate::{log, schema, table};
+use crate::row::{IncidentRow, IncidentSummary, OutboxState};
+use crate::{outbox, schema, table};
 
 /// What a decision changes.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +30,7 @@ pub(crate) enum Change<'d> {
     /// The alert fires on, with other contents.
     Replace(&'d Alert),
     /// The alert has ended.
-    Resolve(Fingerprint, jiff::Timestamp),
+    Resolve(Fingerprint),
     /// An incident is new.
     Open { incident: IncidentId, key: &'d IncidentKey, severity: Severity, trigger: Fingerprint },
     /// An incident moves on.
@@ -36,12 +38,18 @@ pub(crate) enum Change<'d> {
     /// A message is to be sent.
     Queue {
         notification: NotificationId,
-        incident: IncidentId,
+        subject: &'d Subject,
         channel: &'d ChannelName,
         kind: NotificationKind,
+        mentions: &'d [PersonName],
     },
     /// A message is not to be sent any more.
-    Settle { notification: NotificationId, state: OutboxState, error: Option<String> },
+    Settle {
+        notification: NotificationId,
+        state: OutboxState,
+        error: Option<String>,
+        receipt: Option<&'d Receipt>,
+    },
 }
 
 /// Where an incident moves.
@@ -86,12 +94,13 @@ pub(crate) enum Note<'d> {
 }
 
 /// What a decision changes in the projections.
+#[expect(clippy::too_many_lines, reason = "a table with an arm for each fact")]
 pub(crate) fn change(decision: &Decision) -> Change<'_> {
     let moved = |incident: IncidentId, way, note| Change::Move { incident, way, note };
     match &decision.fact {
         Fact::AlertFired { alert } => Change::Fire(alert),
         Fact::AlertChanged { alert } => Change::Replace(alert),
-        Fact::AlertResolved { fingerprint, ends_at } => Change::Resolve(*fingerprint, *ends_at),
+        Fact::AlertResolved { fingerprint, ends_at: _ } => Change::Resolve(*fingerprint),
         Fact::IncidentOpened { incident, key, severity, trigger, initial: _ } => {
             Change::Open { incident: *incident, key, severity: *severity, trigger: *trigger }
         }
@@ -118,27 +127,52 @@ pub(crate) fn change(decision: &Decision) -> Change<'_> {
         Fact::IncidentClosed { incident } => {
             moved(*incident, Way::Event(IncidentEvent::WindowPassed), Note::Reason)
         }
-        Fact::RemedyHeld { incident, .. } => moved(*incident, Way::Stays, Note::Reason),
+        Fact::RemedyHeld { incident, .. }
+        | Fact::IncidentAcknowledged { incident, .. }
+        | Fact::AcknowledgementEnded { incident }
+        | Fact::IncidentCorrelated { incident, .. }
+        | Fact::EscalationStepped { incident, .. }
+        | Fact::EscalationHeld { incident, .. } => moved(*incident, Way::Stays, Note::Reason),
         Fact::StepStarted { attempt, .. }
         | Fact::StepFinished { attempt, .. }
         | Fact::VerificationSampled { attempt, .. }
         | Fact::AttemptSucceeded { attempt }
         | Fact::AttemptFailed { attempt }
         | Fact::AttemptInterrupted { attempt } => moved(attempt.incident, Way::Stays, Note::Reason),
-        Fact::NotificationQueued { notification, incident, channel, kind } => {
-            Change::Queue { notification: *notification, incident: *incident, channel, kind: *kind }
+        Fact::NotificationQueued { notification, subject, channel, kind, mentions } => {
+            Change::Queue { notification: *notification, subject, channel, kind: *kind, mentions }
         }
-        Fact::NotificationDelivered { notification, .. } => Change::Settle {
+        Fact::NotificationDelivered { notification, receipt, .. } => Change::Settle {
             notification: *notification,
             state: OutboxState::Delivered,
             error: None,
+            receipt: receipt.as_ref(),
+        },
+        Fact::NotificationSuperseded { notification, .. } => Change::Settle {
+            notification: *notification,
+            state: OutboxState::Superseded,
+            error: None,
+            receipt: None,
         },
         Fact::NotificationFailed { notification, .. } => Change::Settle {
             notification: *notification,
             state: OutboxState::Failed,
             error: Some(refusal(&decision.reason)),
+            receipt: None,
         },
-        Fact::AgentChanged { .. } => Change::Nothing,
+        Fact::FlapBegan { .. }
+        | Fact::FlapEnded { .. }
+        | Fact::StormBegan { .. }
+        | Fact::StormEnded { .. }
+        | Fact::SilenceSet { .. }
+        | Fact::SilenceExpired { .. }
+        | Fact::LockTaken { .. }
+        | Fact::LockReleased { .. }
+        | Fact::OverrideSet { .. }
+        | Fact::GroupTold { .. }
+        | Fact::GroupHeld { .. }
+        | Fact::NotificationSuppressed { .. }
+        | Fact::AgentChanged { .. } => Change::Nothing,
     }
 }
 
@@ -157,55 +191,86 @@ pub(crate) enum Folded {
     Skipped,
 }
 
-/// Carries out what a decision changes, inside the caller's transaction.
-pub(crate) fn apply(
-    conn: &Connection,
-    position: Position,
-    decision: &Decision,
-) -> Result<Folded, Trouble> {
-    let outcome = table::in_projections(carry_out(conn, position, decision))?;
-    Ok(match outcome {
-        Ok(()) => Folded::Applied,
-        Err(misfit) => {
-            tracing::warn!(
-                journal.position = position.0,
-                stream = decision.fact.stream(),
-                "a decision does not fit the log before it and is left out of the tables: {misfit}"
-            );
-            Folded::Skipped
-        }
-    })
+/// The tables while a stretch of the log is folded into them, inside the caller's transaction.
+///
+/// Incidents are written at the end only: in a storm many decisions in a row change the same one.
+pub(crate) struct Tables<'c> {
+    conn: &'c Connection,
+    alerts: table::Alerts<'c>,
+    incidents: BTreeMap<IncidentId, IncidentRow>,
 }
 
 /// Why a decision does not fit.
 type Misfit = String;
 
-fn carry_out(
-    conn: &Connection,
-    position: Position,
-    decision: &Decision,
-) -> Result<Result<(), Misfit>, Trouble> {
-    match change(decision) {
-        Change::Nothing => Ok(Ok(())),
-        Change::Fire(alert) => fire(conn, position, alert),
-        Change::Replace(alert) => replace(conn, position, alert),
-        Change::Resolve(fingerprint, ends_at) => {
-            resolve(conn, position, fingerprint, ends_at, decision.at)
-        }
-        Change::Open { incident, key, severity, trigger } => {
-            let summary = IncidentSummary {
-                key: key.clone(),
-                trigger,
-                alerts: 1,
-                attempts: 0,
-                relapses: 0,
-                playbook: None,
-                verified: None,
-                reason: decision.reason.clone(),
-            };
-            open(
-                conn,
-                &IncidentRow {
+impl<'c> Tables<'c> {
+    pub(crate) fn new(conn: &'c Connection) -> Result<Self, Trouble> {
+        let alerts = table::in_projections(table::Alerts::new(conn))?;
+        Ok(Self { conn, alerts, incidents: BTreeMap::new() })
+    }
+
+    /// Carries out what a decision changes.
+    pub(crate) fn apply(
+        &mut self,
+        position: Position,
+        decision: &Decision,
+    ) -> Result<Folded, Trouble> {
+        let outcome = table::in_projections(self.carry_out(position, decision))?;
+        Ok(match outcome {
+            Ok(()) => Folded::Applied,
+            Err(misfit) => {
+                tracing::warn!(
+                    journal.position = position.0,
+                    stream = decision.fact.stream(),
+                    "a decision does not fit the log before it and is left out of the tables: \
+                     {misfit}"
+                );
+                Folded::Skipped
+            }
+        })
+    }
+
+    /// Writes what was held back.
+    pub(crate) fn finish(self) -> Result<(), Trouble> {
+        let mut incidents = self.incidents.into_values();
+        table::in_projections(incidents.try_for_each(|row| table::put_incident(self.conn, &row)))
+    }
+
+    fn carry_out(
+        &mut self,
+        position: Position,
+        decision: &Decision,
+    ) -> Result<Result<(), Misfit>, Trouble> {
+        let conn = self.conn;
+        let fits = |fits: bool, misfit: &dyn Fn() -> Misfit| {
+            if fits { Ok(()) } else { Err(misfit()) }
+        };
+        match change(decision) {
+            Change::Nothing => Ok(Ok(())),
+            Change::Fire(alert) => {
+                let fitted = self.alerts.fire(alert.fingerprint, position)?;
+                Ok(fits(fitted, &|| format!("the alert {} fires already", alert.fingerprint)))
+            }
+            Change::Replace(alert) => {
+                let fitted = self.alerts.replace(alert.fingerprint, position)?;
+                Ok(fits(fitted, &|| format!("the alert {} is not firing", alert.fingerprint)))
+            }
+            Change::Resolve(fingerprint) => {
+                let fitted = self.alerts.resolve(fingerprint, position)?;
+                Ok(fits(fitted, &|| format!("the alert {fingerprint} is not firing")))
+            }
+            Change::Open { incident, key, severity, trigger } => {
+                let summary = IncidentSummary {
+                    key: key.clone(),
+                    trigger,
+                    alerts: 1,
+                    attempts: 0,
+                    relapses: 0,
+                    playbook: None,
+                    verified: None,
+                    reason: decision.reason.clone(),
+                };
+                let row = IncidentRow {
                     id: incident,
                     state: IncidentState::Open,
                     severity,
@@ -214,101 +279,57 @@ fn carry_out(
                     ended_at: None,
                     position,
                     summary,
-                },
-            )
-        }
-        Change::Move { incident, way, note } => {
-            let Some(row) = table::incident(conn, incident)? else {
-                return Ok(Err(format!("{incident} was never opened")));
-            };
-            match moved(row, position, decision, way, &note) {
-                Ok(row) => table::put_incident(conn, &row).map(Ok),
-                Err(illegal) => Ok(Err(illegal.to_string())),
+                };
+                self.open(row)
+            }
+            Change::Move { incident, way, note } => {
+                let Some(row) = self.incident(incident)? else {
+                    return Ok(Err(format!("{incident} was never opened")));
+                };
+                Ok(moved(row, position, decision, way, &note)
+                    .map_err(|illegal| illegal.to_string()))
+            }
+            Change::Queue { notification, subject, channel, kind, mentions } => {
+                let at = decision.at;
+                let queued = outbox::Queued { notification, subject, channel, kind, mentions, at };
+                let fitted = outbox::queue(conn, position, &queued)?;
+                Ok(fits(fitted, &|| format!("{notification} was queued before")))
+            }
+            Change::Settle { notification, state, error, receipt } => {
+                let (error, at) = (error.as_deref(), decision.at);
+                let settled = outbox::Settled { notification, state, error, receipt, at };
+                let fitted = outbox::settle(conn, position, &settled)?;
+                Ok(fits(fitted, &|| format!("{notification} is not pending")))
             }
         }
-        Change::Queue { notification, incident, channel, kind } => {
-            let queued = outbox::Queued { notification, incident, channel, kind, at: decision.at };
-            Ok(outbox::queue(conn, position, &queued)?
-                .then_some(())
-                .ok_or_else(|| format!("{notification} was queued before")))
-        }
-        Change::Settle { notification, state, error } => {
-            let settled =
-                outbox::Settled { notification, state, error: error.as_deref(), at: decision.at };
-            Ok(outbox::settle(conn, position, &settled)?
-                .then_some(())
-                .ok_or_else(|| format!("{notification} is not pending")))
+    }
+
+    /// An incident as it is now, for changing it.
+    fn incident(&mut self, id: IncidentId) -> Result<Option<&mut IncidentRow>, Trouble> {
+        match self.incidents.entry(id) {
+            Entry::Occupied(held) => Ok(Some(held.into_mut())),
+            Entry::Vacant(place) => {
+                Ok(table::incident(self.conn, id)?.map(|row| place.insert(row)))
+            }
         }
     }
-}
 
-fn fire(
-    conn: &Connection,
-    position: Position,
-    alert: &Alert,
-) -> Result<Result<(), Misfit>, Trouble> {
-    let before = table::alert(conn, alert.fingerprint)?;
-    let state = before.map_or(AlertState::Pending, |row| row.state);
-    put_alert(conn, position, alert.clone(), state, AlertEvent::Confirmed)
-}
-
-fn replace(
-    conn: &Connection,
-    position: Position,
-    alert: &Alert,
-) -> Result<Result<(), Misfit>, Trouble> {
-    match table::alert(conn, alert.fingerprint)? {
-        Some(row) if row.state == AlertState::Firing => {
-            table::put_alert(conn, &AlertRow { state: row.state, position, alert: alert.clone() })
-                .map(Ok)
+    fn open(&mut self, row: IncidentRow) -> Result<Result<(), Misfit>, Trouble> {
+        if self.incident(row.id)?.is_some() {
+            return Ok(Err(format!("{} was opened before", row.id)));
         }
-        _ => Ok(Err(format!("the alert {} is not firing", alert.fingerprint))),
+        self.incidents.insert(row.id, row);
+        Ok(Ok(()))
     }
-}
-
-fn resolve(
-    conn: &Connection,
-    position: Position,
-    fingerprint: Fingerprint,
-    ends_at: jiff::Timestamp,
-    now: jiff::Timestamp,
-) -> Result<Result<(), Misfit>, Trouble> {
-    let Some(row) = table::alert(conn, fingerprint)? else {
-        return Ok(Err(format!("the alert {fingerprint} never fired")));
-    };
-    let mut alert = row.alert;
-    alert.ends_at = Some(ends_at);
-    alert.updated_at = now;
-    put_alert(conn, position, alert, row.state, AlertEvent::Cleared)
-}
-
-fn put_alert(
-    conn: &Connection,
-    position: Position,
-    alert: Alert,
-    before: AlertState,
-    event: AlertEvent,
-) -> Result<Result<(), Misfit>, Trouble> {
-    match before.apply(event) {
-        Ok(state) => table::put_alert(conn, &AlertRow { state, position, alert }).map(Ok),
-        Err(illegal) => Ok(Err(illegal.to_string())),
-    }
-}
-
-fn open(conn: &Connection, row: &IncidentRow) -> Result<Result<(), Misfit>, Trouble> {
-    if table::incident(conn, row.id)?.is_some() {
-        return Ok(Err(format!("{} was opened before", row.id)));
-    }
-    table::put_incident(conn, row).map(Ok)
 }
 
 fn moved(
-    mut row: IncidentRow,
+    row: &mut IncidentRow,
     position: Position,
     decision: &Decision,
     way: Way,
     note: &Note<'_>,
-) -> Result<IncidentRow, Illegal> {
+) -> Result<(), Illegal> {
     row.state = way.from(row.state)?;
     row.position = position;
     row.updated_at = decision.at;
@@ -334,7 +355,7 @@ fn moved(
             row.ended_at = Some(decision.at);
         }
     }
-    Ok(row)
+    Ok(())
 }
 
 /// What a fold over many entries came to.
@@ -345,28 +366,12 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, folded: Folded) {
+    pub(crate) fn add(&mut self, position: Position, folded: Folded) {
+        self.last = position;
         if folded == Folded::Skipped {
             self.skipped += 1;
         }
     }
-}
-
-/// Folds the whole log of `from` into the empty projections of `into`; `each` sees every entry
-/// first.
-pub(crate) fn refold(
-    from: &Connection,
-    into: &Connection,
-    mut each: impl FnMut(&Stored<'_>) -> Result<(), Trouble>,
-) -> Result<Tally, Trouble> {
-    let mut tally = Tally::default();
-    tally.last = log::each(from, Position::START, |stored| {
-        each(stored)?;
-        tally.add(apply(into, stored.position, &stored.decision()?)?);
-        Ok(())
-    })?;
-    schema::set_projected(into, tally.last)?;
-    Ok(tally)
 }
 
 /// Empties the projections.

@@ -1,7 +1,8 @@
 //! The open journal.
 //!
 //! Opening blocks; everything else is async, runs off the async threads and needs a tokio runtime.
-//! Queries see every batch that was acknowledged before they were asked.
+//! Queries see every batch that was acknowledged before they were asked; while the disk is full,
+//! those of alerts, incidents and counts show what is in the tables.
 
 use std::fmt;
 use std::path::Path;
@@ -9,34 +10,48 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use nightcrew_model::alert::AlertState;
-use nightcrew_model::decision::Decision;
-use nightcrew_model::id::{IncidentId, NotificationId};
+use nightcrew_model::decision::{Decision, Receipt, Subject};
+use nightcrew_model::id::{ChannelName, IncidentId, NotificationId};
 use nightcrew_model::labels::Fingerprint;
 
-use crate::batch::{Batch, Committed, Prepared};
-use crate::commit::{Outcome, Work};
+use crate::batch::{Batch, Committed, NotPrepared, Prepared};
 use crate::entry::{Entry, Position};
 use crate::error::{AppendError, OpenError, ReadError, WriteError};
+use crate::folding::Folding;
 use crate::limit::{ENTRIES_MAX, SNAPSHOT_BYTES_MAX};
+use crate::open::Opened;
 use crate::outbox::{self, Retry};
-use crate::queue::Queue;
+use crate::queue::{Answer, Queue};
 use crate::reader::Readers;
 use crate::row::{AlertRow, Counts, IncidentRow, OutboxCounts, OutboxRow, Which, WriteStats};
 use crate::tail::Subscription;
+use crate::writer::{Outcome, Work};
 use crate::{log, open, snapshot, table};
 
 /// A handle on the open journal; cheap to clone.  The file is closed by [`Journal::close`], or when
 /// the last handle is dropped.
 #[derive(Clone)]
-pub struct Journal {
-    // Dropped in this order: the writer's connection is the last one, and tidies up.
+pub struct Journal(Arc<Open>);
+
+/// What all handles share.
+struct Open {
     readers: Arc<Readers>,
     queue: Arc<Queue>,
+    folding: Arc<Folding>,
+}
+
+impl Drop for Open {
+    /// Nobody can ask for anything any more: what is durable is put into the tables.
+    fn drop(&mut self) {
+        if let Err(error) = self.queue.close() {
+            tracing::warn!(%error, "the journal was not closed cleanly");
+        }
+    }
 }
 
 impl fmt::Debug for Journal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Journal").field("head", &self.queue.head()).finish_non_exhaustive()
+        f.debug_struct("Journal").field("last", &self.last_position()).finish_non_exhaustive()
     }
 }
 
@@ -47,8 +62,11 @@ impl Journal {
     /// When another process has it open, when a newer version wrote it, when it is damaged, or when
     /// the disk fails or is full.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
-        let (writer, path) = open::open(dir)?;
-        Ok(Self { readers: Arc::new(Readers::new(path)), queue: Arc::new(Queue::new(writer)) })
+        let Opened { writer, folding, path } = open::open(dir)?;
+        let folding = Arc::new(folding);
+        let readers = Arc::new(Readers::new(path, Arc::clone(&folding)));
+        let queue = Arc::new(Queue::new(writer, Arc::clone(&folding)));
+        Ok(Self(Arc::new(Open { readers, queue, folding })))
     }
 
     /// Appends a batch, all of it or nothing, and returns when it is durable.
@@ -60,20 +78,37 @@ impl Journal {
     /// written.  Only [`WriteError::Io`] leaves open whether it is in the log.
     pub async fn append(&self, batch: Batch) -> Result<Committed, AppendError> {
         let batch = Prepared::of(batch)?;
-        let bytes = batch.bytes;
-        match self.queue.submit(Work::Append(batch), bytes).await? {
-            Outcome::Appended(committed) => Ok(committed),
-            Outcome::Conflict { stream, expected, actual } => {
-                Err(AppendError::Conflict { stream, expected, actual })
-            }
-            Outcome::Written => Err(AppendError::Empty),
-        }
+        let bytes = batch.records.len();
+        appended(self.0.queue.submit(Work::Append(batch), bytes).await)
+    }
+
+    /// Appends decisions, each to the stream it belongs to, all of them or none, if the log ends at
+    /// `end` then; what was handed over before counts as there already.  So several batches can be
+    /// on their way: when one is not written, those behind it are not either.
+    ///
+    /// `done` is called, in the order of the calls, once the decisions are durable or refused, on
+    /// the thread that writes: it must be quick.  Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When the batch breaks a limit or cannot be written as JSON: then it is given back, and
+    /// `done` is not called.  `done` gets every other error.
+    pub fn append_at(
+        &self,
+        end: Position,
+        decisions: Vec<Decision>,
+        done: impl FnOnce(Result<Committed, AppendError>) + Send + 'static,
+    ) -> Result<(), NotPrepared> {
+        let batch = Prepared::at_end(decisions, end)?;
+        let bytes = batch.records.len();
+        let answer = Answer::Call(Box::new(move |outcome| done(appended(outcome))));
+        self.0.queue.push(Work::Append(batch), bytes, answer);
+        Ok(())
     }
 
     /// The position of the last entry that is durable; [`Position::START`] when there is none.
     #[must_use]
     pub fn last_position(&self) -> Position {
-        self.queue.head().last
+        self.0.queue.last()
     }
 
     /// The entries after a position, in order; `limit` or [`ENTRIES_MAX`] at most, and fewer when
@@ -83,7 +118,7 @@ impl Journal {
     /// When the journal is closed, damaged or cannot be read.
     pub async fn read(&self, after: Position, limit: usize) -> Result<Vec<Entry>, ReadError> {
         let head = self.last_position();
-        self.readers.read(move |conn| log::page(conn, after, limit, head)).await
+        self.0.readers.read(move |conn| log::page(conn, after, limit, head)).await
     }
 
     /// The entries of a stream after a version (0: from the first on), with the limits of
@@ -98,13 +133,13 @@ impl Journal {
         limit: usize,
     ) -> Result<Vec<Entry>, ReadError> {
         let stream = stream.to_owned();
-        self.readers.read(move |conn| log::stream_page(conn, &stream, after_version, limit)).await
+        self.0.readers.read(move |conn| log::stream_page(conn, &stream, after_version, limit)).await
     }
 
     /// Follows the log from behind a position.
     #[must_use]
     pub fn subscribe(&self, after: Position) -> Subscription {
-        Subscription::new(self.clone(), self.queue.watch(), after)
+        Subscription::new(self.clone(), self.0.folding.watch(), after)
     }
 
     /// Folds every decision after a position, in order, into a state.  Gives the state and the
@@ -119,7 +154,8 @@ impl Journal {
         mut step: impl FnMut(&mut S, &Decision) + Send + 'static,
     ) -> Result<(S, Position), ReadError> {
         let head = self.last_position();
-        self.readers
+        self.0
+            .readers
             .read(move |conn| {
                 let (mut state, mut at) = (state, after);
                 // Page by page, so that a long fold does not keep the write-ahead log from being
@@ -152,7 +188,9 @@ impl Journal {
         if size > SNAPSHOT_BYTES_MAX {
             return Err(WriteError::TooLarge { bytes: size });
         }
-        Outcome::written(self.queue.submit(Work::Snapshot(position, bytes), size).await)
+        let folding = Arc::clone(&self.0.folding);
+        let saved = tokio::task::spawn_blocking(move || folding.snapshot(position, &bytes)).await;
+        saved.map_or(Err(WriteError::Closed), |saved| saved.map_err(WriteError::from))
     }
 
     /// The newest snapshot that is whole, and the position up to which it was folded.
@@ -161,7 +199,7 @@ impl Journal {
     /// When the journal is closed or cannot be read.
     pub async fn load_snapshot(&self) -> Result<Option<(Position, Vec<u8>)>, ReadError> {
         let head = self.last_position();
-        self.readers.read(move |conn| snapshot::load(conn, head)).await
+        self.0.readers.read(move |conn| snapshot::load(conn, head)).await
     }
 
     /// The alerts in a state, or all, those that changed last first; `limit` or
@@ -174,8 +212,9 @@ impl Journal {
         state: Option<AlertState>,
         limit: usize,
     ) -> Result<Vec<AlertRow>, ReadError> {
-        self.readers
-            .read(move |conn| table::in_projections(table::alerts(conn, state, limit)))
+        self.0
+            .readers
+            .look(move |conn| table::in_projections(table::alerts(conn, state, limit)))
             .await
     }
 
@@ -185,7 +224,7 @@ impl Journal {
     /// # Errors
     /// When the journal is closed, damaged or cannot be read.
     pub async fn firing(&self) -> Result<Vec<AlertRow>, ReadError> {
-        self.readers.read(move |conn| table::in_projections(table::firing(conn))).await
+        self.0.readers.look(move |conn| table::in_projections(table::firing(conn))).await
     }
 
     /// How many alerts fire, and how many incidents there are in each state.
@@ -193,7 +232,7 @@ impl Journal {
     /// # Errors
     /// When the journal is closed, damaged or cannot be read.
     pub async fn counts(&self) -> Result<Counts, ReadError> {
-        self.readers.read(move |conn| table::in_projections(table::counts(conn))).await
+        self.0.readers.look(move |conn| table::in_projections(table::counts(conn))).await
     }
 
     /// The alert of that fingerprint.
@@ -201,7 +240,10 @@ impl Journal {
     /// # Errors
     /// When the journal is closed, damaged or cannot be read.
     pub async fn alert(&self, fingerprint: Fingerprint) -> Result<Option<AlertRow>, ReadError> {
-        self.readers.read(move |conn| table::in_projections(table::alert(conn, fingerprint))).await
+        self.0
+            .readers
+            .look(move |conn| table::in_projections(table::alert(conn, fingerprint)))
+            .await
     }
 
     /// The incidents with an id below `before`, the newest first; `limit` or
@@ -216,8 +258,9 @@ impl Journal {
         before: Option<IncidentId>,
         limit: usize,
     ) -> Result<Vec<IncidentRow>, ReadError> {
-        self.readers
-            .read(move |conn| table::in_projections(table::incidents(conn, which, before, limit)))
+        self.0
+            .readers
+            .look(move |conn| table::in_projections(table::incidents(conn, which, before, limit)))
             .await
     }
 
@@ -226,7 +269,7 @@ impl Journal {
     /// # Errors
     /// When the journal is closed, damaged or cannot be read.
     pub async fn incident(&self, id: IncidentId) -> Result<Option<IncidentRow>, ReadError> {
-        self.readers.read(move |conn| table::in_projections(table::incident(conn, id))).await
+        self.0.readers.look(move |conn| table::in_projections(table::incident(conn, id))).await
     }
 
     /// The messages that are to be sent now, the oldest first; `limit` or
@@ -240,21 +283,40 @@ impl Journal {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<OutboxRow>, ReadError> {
-        self.readers.read(move |conn| table::in_projections(outbox::due(conn, now, limit))).await
+        self.0.readers.read(move |conn| table::in_projections(outbox::due(conn, now, limit))).await
     }
 
-    /// The messages about an incident, the oldest first; `limit` or
+    /// The messages about something, the oldest first; `limit` or
     /// [`ROWS_MAX`](crate::limit::ROWS_MAX) at most.
     ///
     /// # Errors
     /// When the journal is closed, damaged or cannot be read.
     pub async fn outbox_of(
         &self,
-        incident: IncidentId,
+        subject: &Subject,
         limit: usize,
     ) -> Result<Vec<OutboxRow>, ReadError> {
-        self.readers
-            .read(move |conn| table::in_projections(outbox::of_incident(conn, incident, limit)))
+        let subject = subject.clone();
+        self.0
+            .readers
+            .look(move |conn| table::in_projections(outbox::about(conn, &subject, limit)))
+            .await
+    }
+
+    /// The newest message about something that arrived through a channel whose receiver named it,
+    /// and the name: by it the message can be changed.
+    ///
+    /// # Errors
+    /// When the journal is closed, damaged or cannot be read.
+    pub async fn last_receipt(
+        &self,
+        subject: &Subject,
+        channel: &ChannelName,
+    ) -> Result<Option<(NotificationId, Receipt)>, ReadError> {
+        let (subject, channel) = (subject.clone(), channel.clone());
+        self.0
+            .readers
+            .read(move |conn| table::in_projections(outbox::receipt(conn, &subject, &channel)))
             .await
     }
 
@@ -263,7 +325,7 @@ impl Journal {
     /// # Errors
     /// When the journal is closed, damaged or cannot be read.
     pub async fn outbox_counts(&self) -> Result<OutboxCounts, ReadError> {
-        self.readers.read(move |conn| table::in_projections(outbox::counts(conn))).await
+        self.0.readers.look(move |conn| table::in_projections(outbox::counts(conn))).await
     }
 
     /// Notes that a message was tried and has to be tried again.  `attempts` is how often it was
@@ -280,7 +342,17 @@ impl Journal {
     ) -> Result<(), WriteError> {
         let retry = Retry::new(notification, attempts, next_at, error);
         let bytes = retry.error.len();
-        Outcome::written(self.queue.submit(Work::Retry(retry), bytes).await)
+        Outcome::written(self.0.queue.submit(Work::Retry(retry), bytes).await)
+    }
+
+    /// Hands something to the writing side.
+    pub(crate) async fn submit(&self, work: Work, bytes: usize) -> Result<Outcome, WriteError> {
+        self.0.queue.submit(work, bytes).await
+    }
+
+    /// The reading side.
+    pub(crate) fn readers(&self) -> &Arc<Readers> {
+        &self.0.readers
     }
 
     /// Writes something tiny, durably: the way to find out that a full disk has space again.
@@ -288,13 +360,13 @@ impl Journal {
     /// # Errors
     /// When nothing can be written.
     pub async fn probe_write(&self) -> Result<(), WriteError> {
-        Outcome::written(self.queue.submit(Work::Probe, 0).await)
+        Outcome::written(self.0.queue.submit(Work::Probe, 0).await)
     }
 
     /// What the writing side has done and has to do.
     #[must_use]
     pub fn write_stats(&self) -> WriteStats {
-        self.queue.stats()
+        self.0.queue.stats()
     }
 
     /// Writes what waits, closes the file and unlocks the folder, whatever other handles there
@@ -303,12 +375,24 @@ impl Journal {
     /// # Errors
     /// When the file could not be closed cleanly.  What was acknowledged is durable all the same.
     pub async fn close(&self) -> Result<(), WriteError> {
-        self.readers.close().await;
-        let queue = Arc::clone(&self.queue);
+        self.0.readers.close().await;
+        let queue = Arc::clone(&self.0.queue);
         match tokio::task::spawn_blocking(move || queue.close()).await {
             Ok(closed) => closed,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => Err(WriteError::Closed),
         }
+    }
+}
+
+/// What became of a batch.
+fn appended(outcome: Result<Outcome, WriteError>) -> Result<Committed, AppendError> {
+    match outcome? {
+        Outcome::Appended(committed) => Ok(committed),
+        Outcome::Conflict { stream, expected, actual } => {
+            Err(AppendError::Conflict { stream, expected, actual })
+        }
+        Outcome::Moved { expected, actual } => Err(AppendError::Moved { expected, actual }),
+        Outcome::Written | Outcome::Letter(_) => Err(AppendError::Empty),
     }
 }

@@ -1,8 +1,9 @@
 //! The journal: one ordered, durable log of decisions, and the tables folded from it.
 //!
 //! [`journal::Journal`] appends batches of decisions to streams and returns when they are on disk.
-//! Alerts, incidents and the outbox are plain tables, folded from the log inside the transaction
-//! that appends; any of them can be rebuilt from the log.  All SQL of the product lives here.
+//! A batch is durable in the front file first and moves into the database behind the answer.
+//! Alerts, incidents and the outbox are plain tables, folded with the log; any of them can be
+//! rebuilt from it.  All SQL of the product lives here.
 //!
 //! **Invariant:** what was acknowledged is in the log, in one order, with positions that have no
 //! gap and with versions that have no gap inside each stream.  Every entry carries a checksum that
@@ -16,6 +17,7 @@
 //! | file in the data folder | what it is |
 //! |---|---|
 //! | `journal.db`, `-wal`, `-shm` | the log and its tables (`SQLite`, write-ahead log, `synchronous=FULL`) |
+//! | `journal.front` | what is durable and not yet in the database, as checksummed frames |
 //! | `journal.mark` | the last acknowledged position; a log that ends before it has lost entries |
 //! | `journal.lock` | held while a process has the journal open; contains its process id |
 //! | `journal.db.before-rebuild` | the file as it was before the last rebuild |
@@ -35,18 +37,24 @@
 //! - Retry bookkeeping and snapshots are no facts; they live in key-value buckets.
 
 pub mod batch;
+pub mod dead_letter;
 pub mod entry;
 pub mod error;
 pub mod journal;
+pub mod lanes;
 pub mod limit;
 pub mod rebuild;
 pub mod row;
 pub mod tail;
 
 mod checksum;
-mod commit;
+mod chunk;
 mod compare;
+mod database;
 mod fold;
+mod folding;
+mod frame;
+mod front;
 mod lock;
 mod log;
 mod mark;
@@ -57,3 +65,4 @@ mod reader;
 mod schema;
 mod snapshot;
 mod table;
+mod writer;

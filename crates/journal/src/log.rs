@@ -1,8 +1,7 @@
 //! The log as SQL: what is inserted, and how it is read back in order.
 
-use rusqlite::{Connection, Statement, ToSql, params};
+use rusqlite::{CachedStatement, Connection, Statement, ToSql, params};
 
-use crate::batch::PreparedEntry;
 use crate::entry::{COLUMNS, ENTRY_SCHEMA, Entry, Position, Stored, seal};
 use crate::error::{Damage, Part, Trouble};
 use crate::limit::{ENTRIES_MAX, READ_BYTES_MAX};
@@ -18,31 +17,57 @@ pub(crate) fn last(conn: &Connection) -> Result<Position, Trouble> {
 /// The version of a stream: how many entries it has.
 pub(crate) fn version(conn: &Connection, stream: &str) -> Result<u64, Trouble> {
     let version: Option<i64> = conn
-        .prepare_cached("SELECT max(version) FROM entries WHERE stream = ?1")?
+        .prepare_cached("SELECT max(version) FROM streams WHERE stream = ?1")?
         .query_row([stream], |row| row.get(0))?;
     Ok(version.unwrap_or(0).cast_unsigned())
 }
 
-/// Writes one entry.
-pub(crate) fn insert(
-    conn: &Connection,
-    position: Position,
-    stream: &str,
-    version: u64,
-    entry: &PreparedEntry,
-) -> Result<(), Trouble> {
-    let checksum = seal(entry.body, position, version, ENTRY_SCHEMA);
-    conn.prepare_cached("INSERT INTO entries VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(
-        params![
-            position.column(),
-            stream,
-            version.cast_signed(),
-            ENTRY_SCHEMA,
-            checksum,
-            entry.payload,
-        ],
-    )?;
-    Ok(())
+/// The statements that put entries into the log, held while there are many.
+pub(crate) struct Appending<'c> {
+    begin: CachedStatement<'c>,
+    join: CachedStatement<'c>,
+    insert: CachedStatement<'c>,
+}
+
+impl<'c> Appending<'c> {
+    pub(crate) fn new(conn: &'c Connection) -> Result<Self, Trouble> {
+        Ok(Self {
+            begin: conn.prepare_cached("INSERT OR IGNORE INTO streams VALUES (?1, 1, ?2)")?,
+            join: conn.prepare_cached("INSERT INTO streams VALUES (?1, ?2, ?3)")?,
+            insert: conn.prepare_cached("INSERT INTO entries VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?,
+        })
+    }
+
+    /// Notes that an entry begins a stream; false when the stream has entries already.
+    pub(crate) fn begin(&mut self, stream: &str, position: Position) -> Result<bool, Trouble> {
+        Ok(self.begin.execute(params![stream, position.column()])? == 1)
+    }
+
+    /// Notes that an entry is in a stream.
+    pub(crate) fn join(
+        &mut self,
+        stream: &str,
+        version: u64,
+        position: Position,
+    ) -> Result<(), Trouble> {
+        self.join.execute(params![stream, version.cast_signed(), position.column()])?;
+        Ok(())
+    }
+
+    /// Writes one entry.
+    pub(crate) fn insert(
+        &mut self,
+        position: Position,
+        stream: &str,
+        version: u64,
+        payload: &str,
+    ) -> Result<(), Trouble> {
+        let sum = seal(payload.as_bytes(), stream.as_bytes(), position, version, ENTRY_SCHEMA);
+        let version = version.cast_signed();
+        let row = params![position.column(), stream, version, ENTRY_SCHEMA, sum, payload];
+        self.insert.execute(row)?;
+        Ok(())
+    }
 }
 
 /// Writes an entry as it is stored elsewhere.
@@ -61,7 +86,7 @@ pub(crate) fn copy(conn: &Connection, entry: &Stored<'_>) -> Result<(), Trouble>
 }
 
 /// Whether to go on to the next entry.
-enum Go {
+pub(crate) enum Go {
     On,
     Stop,
 }
@@ -89,16 +114,16 @@ fn visit(
     Ok(at)
 }
 
-/// Visits every entry after a position, verifying checksums and that none is missing in between.
-/// Gives the last position.
+/// Visits every entry after a position until it says stop, verifying checksums and that none is
+/// missing in between.  Gives the last position.
 pub(crate) fn each(
     conn: &Connection,
     after: Position,
-    mut step: impl FnMut(&Stored<'_>) -> Result<(), Trouble>,
+    step: impl FnMut(&Stored<'_>) -> Result<Go, Trouble>,
 ) -> Result<Position, Trouble> {
     let sql = format!("SELECT {COLUMNS} FROM entries WHERE position > ?1 ORDER BY position");
     let mut select = conn.prepare_cached(&sql)?;
-    visit(&mut select, &[&after.column()], after, |stored| step(stored).map(|()| Go::On))
+    visit(&mut select, &[&after.column()], after, step)
 }
 
 /// The entries after a position: at most `limit`, at most [`READ_BYTES_MAX`] and one entry more.
@@ -133,22 +158,31 @@ pub(crate) fn stream_page(
     after: u64,
     limit: usize,
 ) -> Result<Vec<Entry>, Trouble> {
+    let columns = COLUMNS.replace(", ", ", e.");
     let sql = format!(
-        "SELECT {COLUMNS} FROM entries WHERE stream = ?1 AND version > ?2 ORDER BY version LIMIT ?3"
+        "SELECT s.version, s.position, e.{columns} FROM streams s LEFT JOIN entries e \
+         ON e.position = s.position WHERE s.stream = ?1 AND s.version > ?2 \
+         ORDER BY s.version LIMIT ?3"
     );
     let mut select = conn.prepare_cached(&sql)?;
     let after_column = i64::try_from(after).unwrap_or(i64::MAX);
     let rows = i64::try_from(limit.min(ENTRIES_MAX)).unwrap_or(i64::MAX);
     let mut rows = select.query(params![stream, after_column, rows])?;
-    let (mut entries, mut bytes, mut at): (Vec<Entry>, _, _) = (Vec::new(), 0, Position::START);
+    let (mut entries, mut bytes): (Vec<Entry>, _) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
-        let stored = Stored::of(row, at.next())?;
+        let (version, position): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let (version, position) = (version.cast_unsigned(), Position(position.cast_unsigned()));
         let expected = entries.last().map_or(after, |entry| entry.version) + 1;
-        if stored.version != expected || stored.stream != stream {
+        let is_there = row.get::<_, Option<i64>>(2)?.is_some();
+        if version != expected || !is_there {
             let what = format!("version {expected} of the stream {stream} is missing");
-            return Err(Damage::log(what, stored.position).into());
+            return Err(Damage::log(what, position).into());
         }
-        at = stored.position;
+        let stored = Stored::behind(row, 2, position)?;
+        if stored.version != version || stored.stream != stream {
+            let what = format!("the stream {stream} does not have the entry at {position}");
+            return Err(Damage::projections(what).into());
+        }
         bytes += stored.payload.len();
         entries.push(stored.entry()?);
         if bytes > READ_BYTES_MAX {

@@ -9,13 +9,18 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use crate::commit::{Writer, checkpoint_on_close};
+use crate::database::{self, Database, Unfolded, checkpoint_on_close};
 use crate::entry::Position;
 use crate::error::{Damage, OpenError, Trouble};
+use crate::folding::Folding;
+use crate::frame::Frame;
+use crate::front::{Front, Link, Reading};
 use crate::lock::FolderLock;
+use crate::log::Go;
 use crate::mark::{self, Mark};
 use crate::schema::{self, Layout};
-use crate::{fold, log};
+use crate::writer::Writer;
+use crate::{chunk, dead_letter, fold, log};
 
 /// The file of the log in the data folder.
 pub(crate) const FILE: &str = "journal.db";
@@ -23,9 +28,19 @@ pub(crate) const FILE: &str = "journal.db";
 /// How many entries at the end of the log are verified at every start.
 pub(crate) const CHECKED_ENTRIES: u64 = 1_000;
 
-/// Opens the journal in a folder; makes both when there is none.  Gives the writer and the path of
-/// the file.
-pub(crate) fn open(dir: &Path) -> Result<(Writer, PathBuf), OpenError> {
+/// How many frames of the front file are folded at once at a start.
+const REPLAYED_FRAMES: usize = 1_000;
+
+/// An open journal.
+pub(crate) struct Opened {
+    pub(crate) writer: Writer,
+    pub(crate) folding: Folding,
+    /// The file of the database.
+    pub(crate) path: PathBuf,
+}
+
+/// Opens the journal in a folder; makes both when there is none.
+pub(crate) fn open(dir: &Path) -> Result<Opened, OpenError> {
     let dir = &std::path::absolute(dir).map_err(|error| OpenError::folder(dir, error))?;
     let lock = FolderLock::take(dir)?;
     let (mut mark, marked) = Mark::open(dir)?;
@@ -39,18 +54,62 @@ pub(crate) fn open(dir: &Path) -> Result<(Writer, PathBuf), OpenError> {
     }
     schema::use_wal(&conn)?;
     schema::migrate(&mut conn, layout)?;
-    let last = check_log(&conn, marked)?;
+    let last = check_log(&conn)?;
     catch_up(&mut conn, last)?;
+    let (last, link) = replay(dir, &mut conn, last)?;
+    if last < marked {
+        return Err(lost(last, marked).into());
+    }
     if last != marked {
         mark.write(last);
     }
+    let front = Front::open(dir, link)?;
     if is_new || layout == Layout::Empty {
         mark.write(last);
         mark.flush().map_err(|error| OpenError::folder(&dir.join(mark::FILE), error))?;
         flush_folder(dir)?;
     }
     checkpoint_on_close(&conn, true)?;
-    Ok((Writer::new(conn, mark, last, lock), path))
+    let last_letter = dead_letter::last(&conn)?;
+    let folding = Folding::new(Database::new(conn, lock), link, last);
+    let writer = Writer::new(front, mark, path.clone(), last, last_letter);
+    Ok(Opened { writer, folding, path })
+}
+
+/// Puts what is durable in the front file, and not yet in the database, into it.
+fn replay(
+    dir: &Path,
+    conn: &mut Connection,
+    last: Position,
+) -> Result<(Position, Link), OpenError> {
+    let mut reading = Reading::open(dir, schema::front(conn)?)?;
+    let (mut last, mut frames) = (last, Vec::new());
+    let tx = conn.transaction().map_err(Trouble::from)?;
+    let from = reading.at();
+    while let Some(frame) = reading.next(last)? {
+        let unfolded = follows(frame, reading.at(), last)?;
+        last = Position(unfolded.next_position().0.saturating_sub(1));
+        frames.push(unfolded);
+        if frames.len() >= REPLAYED_FRAMES {
+            database::fold(&tx, &frames)?;
+            frames.clear();
+        }
+    }
+    database::fold(&tx, &frames)?;
+    if reading.at() != from {
+        schema::set_projected(&tx, last)?;
+        schema::set_front(&tx, reading.at())?;
+    }
+    tx.commit().map_err(Trouble::from)?;
+    Ok((last, reading.at()))
+}
+
+/// A frame that was found, if its entries go on where the log ends.
+pub(crate) fn follows(frame: Frame, link: Link, last: Position) -> Result<Unfolded, Trouble> {
+    if frame.first != last.next() {
+        return Err(Damage::log("the front file does not go on there", last.next()).into());
+    }
+    Unfolded::found(frame, link)
 }
 
 /// Makes the file, readable by its owner alone; true when there was none.
@@ -94,13 +153,10 @@ pub(crate) fn lost(last: Position, marked: Position) -> Damage {
 }
 
 /// Verifies the end of the log.
-fn check_log(conn: &Connection, marked: Position) -> Result<Position, Trouble> {
+fn check_log(conn: &Connection) -> Result<Position, Trouble> {
     let last = log::last(conn)?;
-    if last < marked {
-        return Err(lost(last, marked).into());
-    }
     let from = Position(last.0.saturating_sub(CHECKED_ENTRIES));
-    let seen = log::each(conn, from, |_| Ok(()))?;
+    let seen = log::each(conn, from, |_| Ok(Go::On))?;
     if seen != last {
         return Err(Damage::log("entries are missing", seen.next()).into());
     }
@@ -119,7 +175,7 @@ fn catch_up(conn: &mut Connection, last: Position) -> Result<(), Trouble> {
     }
     let tx = conn.transaction()?;
     fold::clear(&tx)?;
-    fold::refold(&tx, &tx, |_| Ok(()))?;
+    chunk::refold(&tx, &tx, |_| Ok(()))?;
     tx.commit()?;
     Ok(())
 }

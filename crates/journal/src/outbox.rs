@@ -5,13 +5,14 @@
 //! rebuild takes over.  A row of that table that is damaged only means that the message is tried
 //! now.
 //!
-//! **Invariant:** of each incident and channel at most the oldest pending message is due, so that
+//! **Invariant:** of each subject and channel at most the oldest pending message is due, so that
 //! people read messages in the order of what happened.
 
 use jiff::Timestamp;
-use nightcrew_model::decision::NotificationKind;
-use nightcrew_model::id::{ChannelName, IncidentId, NotificationId};
-use rusqlite::{Connection, Row, params};
+use nightcrew_model::decision::{NotificationKind, Receipt, Subject};
+use nightcrew_model::id::{ChannelName, NotificationId, PersonName};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use serde::{Deserialize, Serialize};
 
 use crate::checksum::Crc32;
 use crate::entry::Position;
@@ -23,9 +24,10 @@ use crate::table::{count, limit, moment, word};
 /// A message that is new.
 pub(crate) struct Queued<'d> {
     pub(crate) notification: NotificationId,
-    pub(crate) incident: IncidentId,
+    pub(crate) subject: &'d Subject,
     pub(crate) channel: &'d ChannelName,
     pub(crate) kind: NotificationKind,
+    pub(crate) mentions: &'d [PersonName],
     pub(crate) at: Timestamp,
 }
 
@@ -34,11 +36,12 @@ pub(crate) struct Settled<'d> {
     pub(crate) notification: NotificationId,
     pub(crate) state: OutboxState,
     pub(crate) error: Option<&'d str>,
+    pub(crate) receipt: Option<&'d Receipt>,
     pub(crate) at: Timestamp,
 }
 
 /// One try that has to be repeated.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Retry {
     pub(crate) notification: NotificationId,
     pub(crate) attempts: u32,
@@ -79,14 +82,15 @@ pub(crate) fn queue(
 ) -> Result<bool, Trouble> {
     let n_rows = conn
         .prepare_cached(
-            "INSERT INTO outbox VALUES (?1, ?2, ?3, ?4, ?5, 'pending', NULL, NULL, ?6) \
+            "INSERT INTO outbox VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'pending', NULL, NULL, NULL, ?7) \
              ON CONFLICT DO NOTHING",
         )?
         .execute(params![
             queued.notification.0.cast_signed(),
-            queued.incident.0.cast_signed(),
+            json(queued.subject)?,
             queued.channel.as_str(),
             queued.kind.to_string(),
+            json(queued.mentions)?,
             queued.at.as_microsecond(),
             position.column(),
         ])?;
@@ -101,7 +105,7 @@ pub(crate) fn settle(
 ) -> Result<bool, Trouble> {
     let n_rows = conn
         .prepare_cached(
-            "UPDATE outbox SET state = ?2, settled_at_us = ?3, error = ?4, position = ?5 \
+            "UPDATE outbox SET state = ?2, settled_at_us = ?3, error = ?4, receipt = ?5, position = ?6 \
              WHERE notification = ?1 AND state = 'pending'",
         )?
         .execute(params![
@@ -109,6 +113,7 @@ pub(crate) fn settle(
             settled.state.as_str(),
             settled.at.as_microsecond(),
             settled.error,
+            settled.receipt.map(|receipt| receipt.0.as_str()),
             position.column(),
         ])?;
     Ok(n_rows == 1)
@@ -133,12 +138,13 @@ pub(crate) fn retry(conn: &Connection, retry: &Retry) -> Result<(), Trouble> {
 }
 
 /// The columns that [`outbox_row`] reads, in its order.
-const ROW: &str = "SELECT o.notification, o.incident, o.channel, o.kind, o.queued_at_us, o.state, \
-                   o.error, r.attempts, r.next_at_us, r.error, r.checksum \
+pub(crate) const ROW: &str = "SELECT o.notification, o.subject, o.channel, o.kind, o.queued_at_us, o.state, \
+                   o.error, r.attempts, r.next_at_us, r.error, r.checksum, o.mentions, o.receipt \
                    FROM outbox o LEFT JOIN retries r USING (notification)";
 
-fn outbox_row(row: &Row<'_>) -> Result<OutboxRow, Trouble> {
-    let (notification, incident): (i64, i64) = (row.get(0)?, row.get(1)?);
+pub(crate) fn outbox_row(row: &Row<'_>) -> Result<OutboxRow, Trouble> {
+    let (notification, subject): (i64, String) = (row.get(0)?, row.get(1)?);
+    let (mentions, receipt): (String, Option<String>) = (row.get(11)?, row.get(12)?);
     let (channel, kind, state): (String, String, String) = (row.get(2)?, row.get(3)?, row.get(5)?);
     let retried = match retried(row, notification) {
         Ok(retried) => retried,
@@ -153,7 +159,7 @@ fn outbox_row(row: &Row<'_>) -> Result<OutboxRow, Trouble> {
     };
     Ok(OutboxRow {
         notification: NotificationId(notification.cast_unsigned()),
-        incident: IncidentId(incident.cast_unsigned()),
+        subject: read(&subject)?,
         channel: ChannelName::from(channel),
         kind: word(&kind)?,
         queued_at: moment(row.get(4)?)?,
@@ -161,7 +167,21 @@ fn outbox_row(row: &Row<'_>) -> Result<OutboxRow, Trouble> {
         attempts: retried.as_ref().map_or(0, |retry| retry.attempts),
         next_at: retried.as_ref().map(|retry| retry.next_at),
         last_error: row.get::<_, Option<String>>(6)?.or(retried.map(|retry| retry.error)),
+        mentions: read(&mentions)?,
+        receipt: receipt.map(Receipt),
     })
+}
+
+/// A value as a column.
+fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, Trouble> {
+    serde_json::to_string(value)
+        .map_err(|error| Damage::projections(format!("a value cannot be written: {error}")).into())
+}
+
+/// A column as a value.
+fn read<T: serde::de::DeserializeOwned>(column: &str) -> Result<T, Trouble> {
+    serde_json::from_str(column)
+        .map_err(|error| Damage::projections(format!("a column cannot be read: {error}")).into())
 }
 
 fn retried(row: &Row<'_>, notification: i64) -> Result<Option<Retry>, Trouble> {
@@ -189,7 +209,7 @@ pub(crate) fn due(
 ) -> Result<Vec<OutboxRow>, Trouble> {
     let sql = format!(
         "{ROW} WHERE o.state = 'pending' AND NOT EXISTS (\
-             SELECT 1 FROM outbox p WHERE p.state = 'pending' AND p.incident = o.incident \
+             SELECT 1 FROM outbox p WHERE p.state = 'pending' AND p.subject = o.subject \
              AND p.channel = o.channel AND p.notification < o.notification\
          ) ORDER BY o.notification"
     );
@@ -207,15 +227,15 @@ pub(crate) fn due(
     Ok(due)
 }
 
-/// The messages about an incident, the oldest first.
-pub(crate) fn of_incident(
+/// The messages about something, the oldest first.
+pub(crate) fn about(
     conn: &Connection,
-    incident: IncidentId,
+    subject: &Subject,
     n_rows: usize,
 ) -> Result<Vec<OutboxRow>, Trouble> {
-    let sql = format!("{ROW} WHERE o.incident = ?1 ORDER BY o.notification LIMIT ?2");
+    let sql = format!("{ROW} WHERE o.subject = ?1 ORDER BY o.notification LIMIT ?2");
     let mut select = conn.prepare_cached(&sql)?;
-    let mut rows = select.query(params![incident.0.cast_signed(), limit(n_rows)])?;
+    let mut rows = select.query(params![json(subject)?, limit(n_rows)])?;
     let mut messages = Vec::new();
     while let Some(row) = rows.next()? {
         messages.push(outbox_row(row)?);
@@ -223,24 +243,42 @@ pub(crate) fn of_incident(
     Ok(messages)
 }
 
+/// The newest message about something that has a name at the receiver of a channel.
+pub(crate) fn receipt(
+    conn: &Connection,
+    subject: &Subject,
+    channel: &ChannelName,
+) -> Result<Option<(NotificationId, Receipt)>, Trouble> {
+    let found: Option<(i64, String)> = conn
+        .prepare_cached(
+            "SELECT notification, receipt FROM outbox \
+             WHERE subject = ?1 AND channel = ?2 AND receipt IS NOT NULL \
+             ORDER BY notification DESC LIMIT 1",
+        )?
+        .query_row(params![json(subject)?, channel.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(found.map(|(id, receipt)| (NotificationId(id.cast_unsigned()), Receipt(receipt))))
+}
+
 /// How many messages there are.
 pub(crate) fn counts(conn: &Connection) -> Result<OutboxCounts, Trouble> {
-    let mut select = conn
-        .prepare_cached("SELECT state, count(*), min(queued_at_us) FROM outbox GROUP BY state")?;
+    let mut select = conn.prepare_cached("SELECT state, count(*) FROM outbox GROUP BY state")?;
     let mut rows = select.query([])?;
     let mut counts = OutboxCounts::default();
     while let Some(row) = rows.next()? {
         let (state, n_rows): (String, i64) = (row.get(0)?, row.get(1)?);
         let n_rows = n_rows.cast_unsigned();
         match word(&state)? {
-            OutboxState::Pending => {
-                counts.pending = n_rows;
-                counts.oldest_pending_at = Some(moment(row.get(2)?)?);
-            }
+            OutboxState::Pending => counts.pending = n_rows,
             OutboxState::Delivered => counts.delivered = n_rows,
             OutboxState::Failed => counts.failed = n_rows,
+            OutboxState::Superseded => counts.superseded = n_rows,
         }
     }
+    let oldest: Option<i64> = conn
+        .prepare_cached("SELECT min(queued_at_us) FROM outbox WHERE state = 'pending'")?
+        .query_row([], |row| row.get(0))?;
+    counts.oldest_pending_at = oldest.map(moment).transpose()?;
     Ok(counts)
 }
 

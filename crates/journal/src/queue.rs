@@ -1,24 +1,29 @@
 //! The queue before the disk, and the leader that empties it.
 //!
 //! Whoever puts a request into the queue while there is no leader starts one: a blocking task that
-//! drains the queue, a group of requests in one transaction, answers each, and ends when nothing
-//! waits.  While it waits for the disk the next group gathers, so the cost of a flush is shared by
-//! all who came meanwhile.
+//! drains the queue, a group of requests in one frame of the front file, answers each, and ends
+//! when nothing has come for a while.  While it waits for the disk the next group gathers, so the
+//! cost of a flush is shared by all who came meanwhile.
 //!
-//! **Invariant:** there is at most one leader, every request is answered once, and an answer is
-//! given after the commit.  A caller that goes away does not take its request back.
+//! **Invariant:** there is at most one leader, every request is answered once, in order, and an
+//! answer is given after the frame is on the disk.  A caller that goes away does not take its
+//! request back.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
-use crate::commit::{Outcome, Work, Writer};
 use crate::entry::Position;
 use crate::error::WriteError;
-use crate::limit::{GROUP_BATCHES_MAX, GROUP_BYTES_MAX, QUEUE_BATCHES_MAX, QUEUE_BYTES_MAX};
+use crate::folding::Folding;
+use crate::limit::{
+    GROUP_BATCHES_MAX, GROUP_BYTES_MAX, LINGER_MS, QUEUE_BATCHES_MAX, QUEUE_BYTES_MAX,
+};
 use crate::row::WriteStats;
+use crate::writer::{Outcome, Work, Writer};
 
 /// The end of the log, for those who wait for more of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,10 +34,45 @@ pub(crate) struct Head {
     pub(crate) closed: bool,
 }
 
-struct Request {
-    work: Work,
-    bytes: usize,
-    answer: oneshot::Sender<Result<Outcome, WriteError>>,
+/// Where an answer goes.
+pub(crate) enum Answer {
+    /// To somebody who waits.
+    Waiting(oneshot::Sender<Result<Outcome, WriteError>>),
+    /// To a function, which is called on the thread that writes.
+    Call(Box<dyn FnOnce(Result<Outcome, WriteError>) + Send>),
+}
+
+impl Answer {
+    pub(crate) fn give(self, outcome: Result<Outcome, WriteError>) {
+        match self {
+            // A caller that went away needs no answer.
+            Self::Waiting(caller) => drop(caller.send(outcome)),
+            Self::Call(call) => call(outcome),
+        }
+    }
+}
+
+pub(crate) struct Request {
+    pub(crate) work: Work,
+    pub(crate) bytes: usize,
+    pub(crate) answer: Option<Answer>,
+}
+
+impl Request {
+    pub(crate) fn answer(mut self, outcome: Result<Outcome, WriteError>) {
+        if let Some(answer) = self.answer.take() {
+            answer.give(outcome);
+        }
+    }
+}
+
+impl Drop for Request {
+    /// To drop a request is to answer that the journal is closed.
+    fn drop(&mut self) {
+        if let Some(answer) = self.answer.take() {
+            answer.give(Err(WriteError::Closed));
+        }
+    }
 }
 
 #[derive(Default)]
@@ -40,48 +80,51 @@ struct Waiting {
     requests: VecDeque<Request>,
     bytes: usize,
     has_leader: bool,
+    /// Whether the leader sleeps until something comes.
+    lingers: bool,
     closed: bool,
 }
 
 /// The way to the one writer.
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
+    /// Told when a request came while the leader lingers.
+    came: Condvar,
     writer: Mutex<Option<Writer>>,
-    head: watch::Sender<Head>,
+    folding: Arc<Folding>,
+    /// The last position that is durable.
+    last: AtomicU64,
     commits: AtomicU64,
 }
 
-/// A lock whose holder panicked is taken all the same: the transaction was rolled back, and the
-/// queue is only pushed to and popped from.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// A lock whose holder panicked is taken all the same: a transaction was rolled back, and queues
+/// are only pushed to and popped from.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Queue {
-    pub(crate) fn new(writer: Writer) -> Self {
-        let head = Head { last: writer.last(), closed: false };
+    pub(crate) fn new(writer: Writer, folding: Arc<Folding>) -> Self {
         Self {
             waiting: Mutex::default(),
+            came: Condvar::new(),
+            last: AtomicU64::new(writer.last().0),
             writer: Mutex::new(Some(writer)),
-            head: watch::Sender::new(head),
+            folding,
             commits: AtomicU64::new(0),
         }
     }
 
-    /// The end of the log now.
-    pub(crate) fn head(&self) -> Head {
-        *self.head.borrow()
-    }
-
-    /// The end of the log as it moves.
-    pub(crate) fn watch(&self) -> watch::Receiver<Head> {
-        self.head.subscribe()
+    /// The last position that is durable.
+    pub(crate) fn last(&self) -> Position {
+        Position(self.last.load(Ordering::Acquire))
     }
 
     pub(crate) fn stats(&self) -> WriteStats {
         WriteStats {
             commits: self.commits.load(Ordering::Relaxed),
             waiting: lock(&self.waiting).requests.len(),
+            unfolded_bytes: self.folding.unfolded_bytes(),
         }
     }
 
@@ -92,30 +135,38 @@ impl Queue {
         bytes: usize,
     ) -> Result<Outcome, WriteError> {
         let (answer, outcome) = oneshot::channel();
-        let request = Request { work, bytes, answer };
-        if let Some(leader) = self.push(request)? {
-            // Not awaited: it serves others too, and answers through the requests.
-            drop(tokio::task::spawn_blocking(move || leader.drain()));
-        }
+        self.push(work, bytes, Answer::Waiting(answer));
         outcome.await.unwrap_or(Err(WriteError::Closed))
     }
 
-    fn push(self: &Arc<Self>, request: Request) -> Result<Option<Leader>, WriteError> {
+    /// Puts it into the queue.  Needs a tokio runtime.
+    pub(crate) fn push(self: &Arc<Self>, work: Work, bytes: usize, answer: Answer) {
+        let request = Request { work, bytes, answer: Some(answer) };
         let mut waiting = lock(&self.waiting);
-        if waiting.closed {
-            return Err(WriteError::Closed);
-        }
-        let bytes = waiting.bytes + request.bytes;
-        if waiting.requests.len() >= QUEUE_BATCHES_MAX || bytes > QUEUE_BYTES_MAX {
-            return Err(WriteError::Overloaded);
-        }
-        waiting.bytes = bytes;
-        waiting.requests.push_back(request);
-        if waiting.has_leader {
-            return Ok(None);
-        }
-        waiting.has_leader = true;
-        Ok(Some(Leader { queue: Arc::clone(self), resigned: false }))
+        let all_bytes = waiting.bytes + bytes;
+        let refusal = if waiting.closed {
+            WriteError::Closed
+        } else if waiting.requests.len() >= QUEUE_BATCHES_MAX || all_bytes > QUEUE_BYTES_MAX {
+            WriteError::Overloaded
+        } else {
+            waiting.bytes = all_bytes;
+            waiting.requests.push_back(request);
+            if waiting.has_leader {
+                if std::mem::take(&mut waiting.lingers) {
+                    drop(waiting);
+                    self.came.notify_one();
+                }
+                return;
+            }
+            waiting.has_leader = true;
+            drop(waiting);
+            let leader = Leader { queue: Arc::clone(self), resigned: false };
+            // Not awaited: it serves others too, and answers through the requests.
+            drop(tokio::task::spawn_blocking(move || leader.drain()));
+            return;
+        };
+        drop(waiting);
+        request.answer(Err(refusal));
     }
 
     /// The next group; empty when nothing waits.
@@ -133,50 +184,34 @@ impl Queue {
         group
     }
 
-    /// Writes one group in one transaction and answers it.
+    /// Writes one group in one frame and answers it.
     fn write(&self, writer: &mut Writer, group: Vec<Request>) {
-        let outcome = writer.commit(group.iter().map(|request| &request.work));
-        match outcome {
-            Ok(outcomes) => {
-                self.commits.fetch_add(1, Ordering::Relaxed);
-                let last = writer.last();
-                self.head.send_if_modified(|head| {
-                    let moved = head.last != last;
-                    head.last = last;
-                    moved
-                });
-                for (request, outcome) in group.into_iter().zip(outcomes) {
-                    // A caller that went away needs no answer.
-                    drop(request.answer.send(Ok(outcome)));
-                }
-            }
-            Err(trouble) => {
-                for request in group {
-                    drop(request.answer.send(Err(trouble.clone().into())));
-                }
-            }
+        let (written, answers) = writer.write(group, &self.folding);
+        if written {
+            self.commits.fetch_add(1, Ordering::Relaxed);
+            self.last.store(writer.last().0, Ordering::Release);
+        }
+        for (answer, outcome) in answers {
+            answer.give(outcome);
         }
     }
 
-    /// Takes no more, writes what waits, and closes the file.  Blocks.
+    /// Takes no more, writes what waits, folds it and closes the files.  Blocks.
     pub(crate) fn close(&self) -> Result<(), WriteError> {
         lock(&self.waiting).closed = true;
         let mut writer = lock(&self.writer);
-        let closed = match writer.take() {
-            None => Ok(()),
-            Some(mut open) => {
-                loop {
-                    let group = self.group();
-                    if group.is_empty() {
-                        break;
-                    }
-                    self.write(&mut open, group);
-                }
-                open.close().map_err(WriteError::from)
+        let Some(mut open) = writer.take() else { return Ok(()) };
+        loop {
+            let group = self.group();
+            if group.is_empty() {
+                break;
             }
-        };
-        self.head.send_modify(|head| head.closed = true);
-        closed
+            self.write(&mut open, group);
+        }
+        open.forget_streams();
+        let closed = self.folding.close();
+        open.close(closed.is_ok());
+        closed.map_err(WriteError::from)
     }
 }
 
@@ -189,24 +224,31 @@ struct Leader {
 
 impl Leader {
     fn drain(mut self) {
+        let queue = Arc::clone(&self.queue);
         while !self.resigned {
             // A group is taken with the writer in hand: as much as possible gathers before, and
             // nobody closes the file in between.
-            let mut writer = lock(&self.queue.writer);
-            let group = self.queue.group();
+            let mut writer = lock(&queue.writer);
+            let group = queue.group();
             if group.is_empty() {
                 drop(writer);
-                self.resign();
+                self.linger();
             } else if let Some(writer) = writer.as_mut() {
-                self.queue.write(writer, group);
+                queue.write(writer, group);
             }
             // Without a writer the journal is closed: to drop the requests is to answer so.
         }
     }
 
-    /// Gives the place up, unless something came in just now.
-    fn resign(&mut self) {
+    /// Waits a moment for more, and gives the place up when nothing comes.
+    fn linger(&mut self) {
         let mut waiting = lock(&self.queue.waiting);
+        waiting.lingers = true;
+        let linger = Duration::from_millis(LINGER_MS);
+        let none = |waiting: &mut Waiting| waiting.requests.is_empty() && !waiting.closed;
+        let waited = self.queue.came.wait_timeout_while(waiting, linger, none);
+        let (mut waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        waiting.lingers = false;
         if waiting.requests.is_empty() {
             waiting.has_leader = false;
             self.resigned = true;
@@ -221,9 +263,13 @@ impl Drop for Leader {
         }
         // After a panic, or when the runtime ended before the leader began, nobody comes for what
         // waits: to drop it is to answer that the journal is closed.
-        let mut waiting = lock(&self.queue.waiting);
-        waiting.has_leader = false;
-        waiting.requests.clear();
-        waiting.bytes = 0;
+        let dropped = {
+            let mut waiting = lock(&self.queue.waiting);
+            waiting.has_leader = false;
+            waiting.lingers = false;
+            waiting.bytes = 0;
+            std::mem::take(&mut waiting.requests)
+        };
+        drop(dropped);
     }
 }

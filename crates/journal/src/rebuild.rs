@@ -13,17 +13,16 @@ use rusqlite::Connection;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::commit::checkpoint_on_close;
 use crate::compare;
+use crate::database::{self, checkpoint_on_close};
 use crate::entry::Position;
 use crate::error::{OpenError, Part, Trouble};
-use crate::fold::{self, Tally};
+use crate::fold::Tally;
 use crate::lock::FolderLock;
-use crate::log;
 use crate::mark::Mark;
 use crate::open::{flush_folder, lost};
-use crate::outbox;
 use crate::schema::{self, Layout};
+use crate::{chunk, dead_letter, log, outbox};
 
 /// The new file while it is made.
 const NEW_FILE: &str = "journal.db.rebuild";
@@ -40,6 +39,8 @@ pub struct Rebuilt {
     pub skipped: u64,
     /// How many retries of messages were damaged; these messages are tried at once.
     pub retries_lost: u64,
+    /// How many dead letters were damaged and are gone.
+    pub letters_lost: u64,
     /// The file as it was before.
     pub before: PathBuf,
     /// How long it took.
@@ -80,8 +81,8 @@ pub fn rebuild(dir: &Path) -> Result<Rebuilt, OpenError> {
     let new_path = dir.join(NEW_FILE);
     remove(&new_path)?;
     remove(&dir.join(format!("{NEW_FILE}-journal")))?;
-    let copied = copy(&old, &new_path, marked);
-    let (tally, retries_lost) = match copied {
+    let copied = copy(dir, &old, &new_path, marked);
+    let Copied { tally, retries_lost, letters_lost } = match copied {
         Ok(copied) => copied,
         Err(error) => {
             // What is half done helps nobody, and may be what fills the disk.
@@ -98,6 +99,7 @@ pub fn rebuild(dir: &Path) -> Result<Rebuilt, OpenError> {
         entries: tally.last.0,
         skipped: tally.skipped,
         retries_lost,
+        letters_lost,
         before,
         took: start.elapsed(),
     })
@@ -114,13 +116,25 @@ pub fn verify(dir: &Path) -> Result<Verified, OpenError> {
     Ok(Verified { entries: tally.last.0, skipped: tally.skipped, took: start.elapsed() })
 }
 
+/// What went into the new file.
+struct Copied {
+    tally: Tally,
+    retries_lost: u64,
+    letters_lost: u64,
+}
+
 /// Makes the new file and flushes it.
-fn copy(old: &Connection, new_path: &Path, marked: Position) -> Result<(Tally, u64), OpenError> {
+fn copy(
+    dir: &Path,
+    old: &Connection,
+    new_path: &Path,
+    marked: Position,
+) -> Result<Copied, OpenError> {
     let mut new = schema::writer(new_path)?;
     schema::migrate(&mut new, Layout::Empty)?;
-    let copied = copy_rows(old, &mut new)?;
-    if copied.0.last < marked {
-        return Err(lost(copied.0.last, marked).into());
+    let copied = copy_rows(dir, old, &mut new)?;
+    if copied.tally.last < marked {
+        return Err(lost(copied.tally.last, marked).into());
     }
     new.close().map_err(|(_conn, error)| Trouble::from(error))?;
     File::open(new_path)
@@ -133,9 +147,9 @@ fn copy(old: &Connection, new_path: &Path, marked: Position) -> Result<(Tally, u
     Ok(copied)
 }
 
-fn copy_rows(old: &Connection, new: &mut Connection) -> Result<(Tally, u64), Trouble> {
-    let tx = new.transaction()?;
-    let tally = fold::refold(old, &tx, |stored| {
+fn copy_rows(dir: &Path, old: &Connection, new: &mut Connection) -> Result<Copied, OpenError> {
+    let tx = new.transaction().map_err(Trouble::from)?;
+    let mut tally = chunk::refold(old, &tx, |stored| {
         log::copy(&tx, stored).map_err(|trouble| trouble.of(Part::Log, Some(stored.position)))
     })?;
     // The bookkeeping is worth a try, and nothing more.
@@ -146,8 +160,22 @@ fn copy_rows(old: &Connection, new: &mut Connection) -> Result<(Tally, u64), Tro
     for retry in &retries {
         outbox::retry(&tx, retry)?;
     }
-    tx.commit()?;
-    Ok((tally, retries_lost))
+    let letters_lost = dead_letter::copy(old, &tx).unwrap_or_else(|trouble| {
+        tracing::warn!(?trouble, "the dead letters cannot be read");
+        1
+    });
+    // What is durable and not yet in the tables of the old file.
+    let front = compare::read_front(dir, schema::front(old).ok(), tally.last)?;
+    if let Some(last) = front.last() {
+        tally.skipped += database::fold(&tx, &front)?.skipped;
+        tally.last = Position(last.next_position().0.saturating_sub(1));
+        schema::set_projected(&tx, tally.last)?;
+        schema::set_front(&tx, last.link)?;
+    } else if let Ok(link) = schema::front(old) {
+        schema::set_front(&tx, link)?;
+    }
+    tx.commit().map_err(Trouble::from)?;
+    Ok(Copied { tally, retries_lost, letters_lost })
 }
 
 /// Moves the write-ahead log of the old file into it and closes it, so that the log beside it is

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use nightcrew_model::alert::{Alert, AlertState};
-use nightcrew_model::decision::{NotificationKind, Reason};
-use nightcrew_model::id::{ChannelName, IncidentId, NotificationId, PlaybookName};
+use nightcrew_model::decision::{NotificationKind, Reason, Receipt, Subject};
+use nightcrew_model::id::{ChannelName, IncidentId, NotificationId, PersonName, PlaybookName};
 use nightcrew_model::incident::{IncidentKey, IncidentState};
 use nightcrew_model::labels::Fingerprint;
 use nightcrew_model::severity::Severity;
@@ -101,6 +101,8 @@ pub enum OutboxState {
     Delivered,
     /// The receiver will never have it.
     Failed,
+    /// A newer message says it too.
+    Superseded,
 }
 
 impl OutboxState {
@@ -111,6 +113,7 @@ impl OutboxState {
             Self::Pending => "pending",
             Self::Delivered => "delivered",
             Self::Failed => "failed",
+            Self::Superseded => "superseded",
         }
     }
 }
@@ -120,8 +123,8 @@ impl OutboxState {
 pub struct OutboxRow {
     /// Its id, and the key by which a receiver can recognise a repeat.
     pub notification: NotificationId,
-    /// About which incident.
-    pub incident: IncidentId,
+    /// What it is about.
+    pub subject: Subject,
     /// To which channel.
     pub channel: ChannelName,
     /// What it says happened.
@@ -136,6 +139,10 @@ pub struct OutboxRow {
     pub next_at: Option<Timestamp>,
     /// Why the last try did not succeed.
     pub last_error: Option<String>,
+    /// Who is called by name.
+    pub mentions: Vec<PersonName>,
+    /// What the receiver calls it, once it has it.
+    pub receipt: Option<Receipt>,
 }
 
 /// How many messages there are.
@@ -147,6 +154,8 @@ pub struct OutboxCounts {
     pub delivered: u64,
     /// How many will never arrive.
     pub failed: u64,
+    /// How many were not sent because a newer one says it too.
+    pub superseded: u64,
     /// Since when the oldest that is to be sent waits.
     pub oldest_pending_at: Option<Timestamp>,
 }
@@ -154,8 +163,10 @@ pub struct OutboxCounts {
 /// What the writing side has done and has to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct WriteStats {
-    /// Transactions since the journal was opened.
+    /// Flushes of the disk since the journal was opened.
     pub commits: u64,
     /// Requests that wait for the disk now.
     pub waiting: usize,
+    /// What is durable and not yet in the tables, in bytes.
+    pub unfolded_bytes: usize,
 }

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, params};
 
 use crate::entry::Position;
 use crate::error::{Damage, OpenError, Part, Trouble};
+use crate::front::Link;
 use crate::limit::{WAL_BYTES_KEPT, WAL_PAGES_MAX, WRITER_CACHE_KIB};
 
 /// Marks the file as ours: `NCjn` (`PRAGMA application_id`).
@@ -15,7 +17,7 @@ const APPLICATION_ID: i64 = 0x4E43_6A6E;
 /// One step for each layout: the first makes layout 1 out of an empty file.  A step that changes a
 /// projection drops and makes its table and sets `projected` to 0; the next open then folds the log
 /// again.  Steps are never edited after a release.
-const MIGRATIONS: [&str; 1] = [LAYOUT_1];
+const MIGRATIONS: [&str; 2] = [LAYOUT_1, LAYOUT_2];
 
 const LAYOUT_1: &str = "
 CREATE TABLE entries (
@@ -86,8 +88,68 @@ CREATE TABLE snapshots (
 ) STRICT;
 ";
 
+/// Streams are an index in the order of streams, an alert is the entry that tells of it, a message is
+/// about an incident, a group of alerts or the crew itself, and what could not be read is kept.
+const LAYOUT_2: &str = "
+DROP INDEX entries_by_stream;
+CREATE TABLE streams (
+    stream TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (stream, version)
+) STRICT, WITHOUT ROWID;
+
+DROP TABLE alerts;
+-- `position` is the entry that last changed it, `told` the one with its contents.
+CREATE TABLE alerts (
+    fingerprint INTEGER PRIMARY KEY,
+    firing INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    told INTEGER NOT NULL
+) STRICT;
+CREATE INDEX alerts_by_state ON alerts (firing, position);
+
+DROP TABLE outbox;
+CREATE TABLE outbox (
+    notification INTEGER PRIMARY KEY,
+    subject TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    mentions TEXT NOT NULL,
+    queued_at_us INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    settled_at_us INTEGER,
+    error TEXT,
+    receipt TEXT,
+    position INTEGER NOT NULL
+) STRICT;
+-- Each in the order of notifications: the number of a row stands behind its columns.
+CREATE INDEX outbox_by_state ON outbox (state);
+CREATE INDEX outbox_by_channel ON outbox (channel) WHERE state = 'pending';
+CREATE INDEX outbox_pending ON outbox (subject, channel, notification) WHERE state = 'pending';
+CREATE INDEX outbox_by_subject ON outbox (subject, channel, notification);
+
+CREATE TABLE dead_letters (
+    id INTEGER PRIMARY KEY,
+    door TEXT NOT NULL,
+    received_at_us INTEGER NOT NULL,
+    content_type TEXT NOT NULL,
+    error TEXT NOT NULL,
+    body_bytes INTEGER NOT NULL,
+    replayed_at_us INTEGER,
+    outcome TEXT,
+    head_sum INTEGER NOT NULL,
+    body_sum INTEGER NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+CREATE INDEX dead_letters_by_use ON dead_letters (replayed_at_us, id, body_bytes);
+INSERT INTO meta VALUES
+    ('front_sequence', 0), ('front_offset', 0), ('last_letter', 0), ('letters_dropped', 0);
+UPDATE meta SET value = 0 WHERE name = 'projected';
+";
+
 /// The tables that are folded from the log.
-pub(crate) const PROJECTIONS: [&str; 3] = ["alerts", "incidents", "outbox"];
+pub(crate) const PROJECTIONS: [&str; 4] = ["streams", "alerts", "incidents", "outbox"];
 
 /// How long another program that reads or writes the file is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -116,6 +178,8 @@ pub(crate) fn reader(path: &Path) -> Result<Connection, Trouble> {
 fn configure(conn: &Connection) -> Result<(), Trouble> {
     conn.busy_timeout(BUSY_TIMEOUT)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    // Otherwise a statement is prepared anew whenever other values are bound to it.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // `cell_size_check` finds damaged pages when they are read; `trusted_schema` keeps a file
     // from another hand from calling functions.
     conn.execute_batch(
@@ -208,10 +272,26 @@ pub(crate) fn set_projected(conn: &Connection, position: Position) -> Result<(),
     }
 }
 
-/// A tiny write, which proves that writing is possible.
-pub(crate) fn probe(conn: &Connection) -> Result<(), Trouble> {
-    conn.prepare_cached("UPDATE meta SET value = (value + 1) & 0xFFFFFF WHERE name = 'probe'")?
-        .execute([])?;
+/// Up to which frame of the front file the database has everything.
+pub(crate) fn front(conn: &Connection) -> Result<Link, Trouble> {
+    let read = |name: &str| -> Result<u64, Trouble> {
+        let value: i64 = conn
+            .prepare_cached("SELECT value FROM meta WHERE name = ?1")?
+            .query_row([name], |row| row.get(0))?;
+        Ok(value.cast_unsigned())
+    };
+    let read = || Ok(Link { sequence: read("front_sequence")?, offset: read("front_offset")? });
+    read().map_err(|trouble: Trouble| trouble.of(Part::Projections, None))
+}
+
+/// Notes up to which frame of the front file the database has everything.
+pub(crate) fn set_front(conn: &Connection, link: Link) -> Result<(), Trouble> {
+    let mut update = conn.prepare_cached("UPDATE meta SET value = ?2 WHERE name = ?1")?;
+    for (name, value) in [("front_sequence", link.sequence), ("front_offset", link.offset)] {
+        if update.execute(params![name, value.cast_signed()])? != 1 {
+            return Err(Damage::projections(format!("the row `{name}` is gone")).into());
+        }
+    }
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use crate::queue::Head;
 /// A reader that has read up to a position and waits for more.
 ///
 /// It reads from the log and not from a queue: a slow reader loses nothing, holds nothing up and
-/// costs no memory.
+/// costs no memory.  It follows what is in the tables, which is a moment later than what is durable.
 #[derive(Debug)]
 pub struct Subscription {
     journal: Journal,

@@ -1,6 +1,7 @@
 //! Alerts: what a source says is wrong.
 
 use std::fmt;
+use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -102,15 +103,74 @@ pub enum Source {
     AlertsApi,
     /// The webhook of an Alertmanager.
     Alertmanager,
+    /// Grafana's unified alerting.
+    Grafana,
+    /// `SigNoz`.
+    Signoz,
+    /// `PagerDuty`, webhook v3.
+    Pagerduty,
+    /// The Opsgenie-compatible alert API.
+    Opsgenie,
+    /// Datadog.
+    Datadog,
+    /// New Relic.
+    Newrelic,
+    /// Sentry.
+    Sentry,
+    /// `CloudWatch` alarms through SNS.
+    Cloudwatch,
+    /// Uptime Kuma.
+    Uptime,
+    /// A configured field mapping.
+    Generic,
+    /// A heartbeat that is no longer heard.
+    Watchdog,
+}
+
+impl Source {
+    /// Every door.
+    pub const ALL: [Self; 14] = [
+        Self::Detector,
+        Self::AlertsApi,
+        Self::Alertmanager,
+        Self::Grafana,
+        Self::Signoz,
+        Self::Pagerduty,
+        Self::Opsgenie,
+        Self::Datadog,
+        Self::Newrelic,
+        Self::Sentry,
+        Self::Cloudwatch,
+        Self::Uptime,
+        Self::Generic,
+        Self::Watchdog,
+    ];
+
+    /// The word of the configuration, the API and the records.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Detector => "detector",
+            Self::AlertsApi => "alerts-api",
+            Self::Alertmanager => "alertmanager",
+            Self::Grafana => "grafana",
+            Self::Signoz => "signoz",
+            Self::Pagerduty => "pagerduty",
+            Self::Opsgenie => "opsgenie",
+            Self::Datadog => "datadog",
+            Self::Newrelic => "newrelic",
+            Self::Sentry => "sentry",
+            Self::Cloudwatch => "cloudwatch",
+            Self::Uptime => "uptime",
+            Self::Generic => "generic",
+            Self::Watchdog => "watchdog",
+        }
+    }
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Detector => "detector",
-            Self::AlertsApi => "alerts-api",
-            Self::Alertmanager => "alertmanager",
-        })
+        f.pad(self.as_str())
     }
 }
 
@@ -186,6 +246,35 @@ pub fn identify(labels: &Labels) -> (Target, Symptom) {
     (target, symptom)
 }
 
+/// The service and symptom that the labels of an alert name, as [`identify`] does, apart for each
+/// value of further labels: `name=value` of each that the alert has, by name, follows the part of
+/// the service.  `service` and `symptom_type` stand for what [`identify`] does anyway.
+#[must_use]
+pub fn identify_by(labels: &Labels, fields: &[String]) -> (Target, Symptom) {
+    let (mut target, symptom) = identify(labels);
+    let further =
+        fields.iter().filter(|name| !["service", "symptom_type"].contains(&name.as_str()));
+    let mut parts: Vec<(&str, &str)> =
+        further.filter_map(|name| Some((name.as_str(), labels.get(name)?))).collect();
+    if parts.is_empty() {
+        return (target, symptom);
+    }
+    parts.sort_unstable();
+    parts.dedup();
+    let mut resource = target.resource.map_or_else(String::new, |part| part.as_str().to_owned());
+    for (name, value) in parts {
+        let comma = if resource.is_empty() { "" } else { "," };
+        // Writing to a string does not fail.
+        let _ = if value.contains([',', '=', '"']) {
+            write!(resource, "{comma}{name}={value:?}")
+        } else {
+            write!(resource, "{comma}{name}={value}")
+        };
+    }
+    target.resource = Some(resource.into());
+    (target, symptom)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -208,6 +297,24 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn further_fields_keep_alerts_apart() {
+        let by = |labels: &[(&str, &str)], fields: &[&str]| {
+            let fields: Vec<String> = fields.iter().map(|&field| field.to_owned()).collect();
+            let (target, symptom) = identify_by(&labels.iter().copied().collect(), &fields);
+            format!("{target} {symptom}")
+        };
+        let labels =
+            [("alertname", "A"), ("service", "결제"), ("env", "prod"), ("region", "eu,\"1\"")];
+        assert_eq!(by(&labels, &["service", "symptom_type"]), "결제 A");
+        assert_eq!(by(&labels, &[]), "결제 A");
+        assert_eq!(by(&labels, &["nothing_has_it"]), "결제 A");
+        let full = r#"결제:env=prod,region="eu,\"1\"" A"#;
+        assert_eq!(by(&labels, &["region", "service", "env", "env"]), full);
+        let disk = [("service", "host"), ("mountpoint", "/var"), ("env", "prod")];
+        assert_eq!(by(&disk, &["env"]).split(' ').next(), Some("host:/var,env=prod"));
     }
 
     #[test]

@@ -6,17 +6,24 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::alert::{Alert, Source};
+use crate::alert::Alert;
 use crate::condition::Truth;
+use crate::escalation::Told;
 use crate::id::{
-    AgentName, AttemptId, ChannelName, IncidentId, NotificationId, PlaybookName, StepIndex,
+    AgentName, AttemptId, ChannelName, Fence, GroupKey, IncidentId, LevelIndex, LockName,
+    NotificationId, PersonName, PlaybookName, PolicyName, ReceiverName, ScheduleName, SilenceId,
+    StepIndex,
 };
 use crate::incident::IncidentKey;
-use crate::labels::Fingerprint;
+use crate::labels::{Fingerprint, Labels};
+use crate::lock::Lock;
+use crate::mute::{MutedBy, Scope};
+use crate::oncall::Override;
 use crate::plan::{Plan, StepOutcome};
+pub use crate::reason::{GroupNews, Reason};
 use crate::sample::Sample;
 use crate::severity::Severity;
-use crate::unit::Millis;
+use crate::silence::Silence;
 use crate::verdict::Verdict;
 
 /// One decision: storable, showable, replayable.
@@ -165,32 +172,183 @@ pub enum Fact {
         /// Which.
         incident: IncidentId,
     },
+    /// Somebody takes care of an incident: no later step of its escalation happens.
+    IncidentAcknowledged {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        by: PersonName,
+    },
+    /// An acknowledged incident stayed open for too long, or was given back: it escalates again.
+    AcknowledgementEnded {
+        /// Which.
+        incident: IncidentId,
+    },
+    /// Another incident is the cause of this one.
+    IncidentCorrelated {
+        /// The effect.
+        incident: IncidentId,
+        /// The cause.
+        root: IncidentId,
+    },
+    /// A level of an escalation policy is told.
+    EscalationStepped {
+        /// The incident.
+        incident: IncidentId,
+        /// The policy.
+        policy: PolicyName,
+        /// The level.
+        level: LevelIndex,
+        /// How often the levels were gone through before, from 0.
+        round: u32,
+        /// Who is told.
+        told: Vec<Told>,
+        /// When the next level is told unless somebody acknowledges; none: this was the last.
+        next_at: Option<Timestamp>,
+    },
+    /// An escalation waits, because nobody is to hear of its alerts.
+    EscalationHeld {
+        /// The incident.
+        incident: IncidentId,
+        /// What keeps it.
+        by: MutedBy,
+    },
+    /// What comes and goes is told of once, until it is calm.
+    FlapBegan {
+        /// What.
+        key: IncidentKey,
+    },
+    /// It is calm again.
+    FlapEnded {
+        /// What.
+        key: IncidentKey,
+    },
+    /// More messages than people can read: the rest is counted.
+    StormBegan {
+        /// What is flooded.
+        scope: Scope,
+        /// Which channel.
+        channel: ChannelName,
+    },
+    /// The storm is over.
+    StormEnded {
+        /// What was flooded.
+        scope: Scope,
+        /// Which channel.
+        channel: ChannelName,
+        /// How many messages were kept back.
+        suppressed: u64,
+    },
+    /// A silence was made or changed.
+    SilenceSet {
+        /// As it is now.
+        silence: Box<Silence>,
+    },
+    /// A silence was ended before its time.
+    SilenceExpired {
+        /// Which.
+        silence: SilenceId,
+    },
+    /// A lock was taken.
+    LockTaken {
+        /// The lock.
+        lock: Box<Lock>,
+    },
+    /// A lock was given back.
+    LockReleased {
+        /// Which.
+        lock: LockName,
+        /// Which holding of it.
+        fence: Fence,
+    },
+    /// Somebody stands in for whoever is on call.
+    OverrideSet {
+        /// The calendar.
+        schedule: ScheduleName,
+        /// Who, and when.
+        replacement: Override,
+    },
+    /// A group of alerts is told to a channel of its receiver.
+    GroupTold {
+        /// The group.
+        group: GroupKey,
+        /// The labels that its alerts have in common by the rule of its route.
+        labels: Labels,
+        /// The receiver.
+        receiver: ReceiverName,
+        /// The channel.
+        channel: ChannelName,
+        /// The message.
+        notification: NotificationId,
+        /// The alerts that fire, by fingerprint.
+        firing: Vec<Fingerprint>,
+        /// The alerts that ended since the last message, by fingerprint.
+        resolved: Vec<Fingerprint>,
+    },
+    /// Some alerts of a group are kept from its receiver; the list replaces the one before.
+    GroupHeld {
+        /// The group.
+        group: GroupKey,
+        /// The receiver.
+        receiver: ReceiverName,
+        /// The alerts and what keeps them; empty: none any more.
+        held: Vec<(Fingerprint, MutedBy)>,
+    },
     /// A message to people was put into the outbox.
     NotificationQueued {
         /// Its id.
         notification: NotificationId,
-        /// About which incident.
-        incident: IncidentId,
+        /// What it is about.
+        #[serde(flatten)]
+        subject: Subject,
         /// To which channel.
         channel: ChannelName,
         /// What it says happened.
         kind: NotificationKind,
+        /// Who is called by name.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        mentions: Vec<PersonName>,
+    },
+    /// A message that would have been sent is not: it is in the list all the same.
+    NotificationSuppressed {
+        /// What it is about.
+        #[serde(flatten)]
+        subject: Subject,
+        /// To which channel.
+        channel: ChannelName,
+        /// What it would have said happened.
+        kind: NotificationKind,
+    },
+    /// A message that waits says less than a newer one and is not sent any more.
+    NotificationSuperseded {
+        /// Which.
+        notification: NotificationId,
+        /// What it is about.
+        #[serde(flatten)]
+        subject: Subject,
+        /// To which channel.
+        channel: ChannelName,
     },
     /// A message arrived.
     NotificationDelivered {
         /// Which.
         notification: NotificationId,
-        /// About which incident.
-        incident: IncidentId,
+        /// What it is about.
+        #[serde(flatten)]
+        subject: Subject,
         /// Through which channel.
         channel: ChannelName,
+        /// What the receiver calls it, for changing it later.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        receipt: Option<Receipt>,
     },
     /// A message will never arrive.
     NotificationFailed {
         /// Which.
         notification: NotificationId,
-        /// About which incident.
-        incident: IncidentId,
+        /// What it is about.
+        #[serde(flatten)]
+        subject: Subject,
         /// Through which channel.
         channel: ChannelName,
     },
@@ -203,87 +361,134 @@ pub enum Fact {
     },
 }
 
-impl Fact {
-    /// The incident it is about, if it is about one.
+/// What a message to people is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Subject {
+    /// An incident.
+    Incident {
+        /// Which.
+        incident: IncidentId,
+    },
+    /// A group of alerts.
+    Group {
+        /// Which.
+        group: GroupKey,
+    },
+    /// What was kept back in a storm.
+    Digest {
+        /// What was flooded.
+        digest: Scope,
+    },
+    /// The crew itself.
+    Crew {
+        /// What of it.
+        crew: CrewTopic,
+    },
+}
+
+impl Subject {
+    /// The incident it is, if it is one.
     #[must_use]
     pub fn incident(&self) -> Option<IncidentId> {
         match self {
-            Self::IncidentOpened { incident, .. }
-            | Self::AlertJoined { incident, .. }
-            | Self::IncidentReopened { incident, .. }
-            | Self::RemedyHeld { incident, .. }
-            | Self::IncidentResolved { incident, .. }
-            | Self::IncidentEscalated { incident }
-            | Self::IncidentClosed { incident }
-            | Self::NotificationQueued { incident, .. }
-            | Self::NotificationDelivered { incident, .. }
-            | Self::NotificationFailed { incident, .. } => Some(*incident),
-            Self::AttemptPlanned { attempt, .. }
-            | Self::StepStarted { attempt, .. }
-            | Self::StepFinished { attempt, .. }
-            | Self::VerificationStarted { attempt, .. }
-            | Self::VerificationSampled { attempt, .. }
-            | Self::AttemptSucceeded { attempt }
-            | Self::AttemptFailed { attempt }
-            | Self::AttemptInterrupted { attempt } => Some(attempt.incident),
-            Self::AlertFired { .. }
-            | Self::AlertChanged { .. }
-            | Self::AlertResolved { .. }
-            | Self::AgentChanged { .. } => None,
-        }
-    }
-
-    /// The stream of the journal it belongs to: `incident/INC-42`, `alert/<fingerprint>`,
-    /// `agent/<name>`.
-    #[must_use]
-    pub fn stream(&self) -> String {
-        if let Some(incident) = self.incident() {
-            return format!("incident/{incident}");
-        }
-        match self {
-            Self::AlertFired { alert } | Self::AlertChanged { alert } => {
-                format!("alert/{}", alert.fingerprint)
-            }
-            Self::AlertResolved { fingerprint, .. } => format!("alert/{fingerprint}"),
-            Self::AgentChanged { agent, .. } => format!("agent/{agent}"),
-            Self::IncidentOpened { .. }
-            | Self::AlertJoined { .. }
-            | Self::IncidentReopened { .. }
-            | Self::AttemptPlanned { .. }
-            | Self::RemedyHeld { .. }
-            | Self::StepStarted { .. }
-            | Self::StepFinished { .. }
-            | Self::VerificationStarted { .. }
-            | Self::VerificationSampled { .. }
-            | Self::AttemptSucceeded { .. }
-            | Self::AttemptFailed { .. }
-            | Self::AttemptInterrupted { .. }
-            | Self::IncidentResolved { .. }
-            | Self::IncidentEscalated { .. }
-            | Self::IncidentClosed { .. }
-            | Self::NotificationQueued { .. }
-            | Self::NotificationDelivered { .. }
-            | Self::NotificationFailed { .. } => unreachable!("handled as an incident's fact"),
+            Self::Incident { incident } => Some(*incident),
+            Self::Group { .. } | Self::Digest { .. } | Self::Crew { .. } => None,
         }
     }
 }
 
+impl From<IncidentId> for Subject {
+    fn from(incident: IncidentId) -> Self {
+        Self::Incident { incident }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Incident { incident } => write!(f, "{incident}"),
+            Self::Group { group } => write!(f, "group {group}"),
+            Self::Digest { digest } => write!(f, "storm at {digest}"),
+            Self::Crew { crew } => write!(f, "{crew}"),
+        }
+    }
+}
+
+/// What the crew says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CrewTopic {
+    /// The daily word that it is there and what is open.
+    AllClear,
+    /// A message that somebody asked for to see whether it arrives.
+    Test,
+}
+
+impl fmt::Display for CrewTopic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::AllClear => "all-clear",
+            Self::Test => "test",
+        })
+    }
+}
+
+/// What a receiver calls a message, such as the id by which it can be edited.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Receipt(pub String);
+
 /// What a message to people says happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NotificationKind {
     /// It is with a person now: wake somebody.
     Escalated,
     /// It is over.
     Resolved,
+    /// Alerts of a group fire.
+    Firing,
+    /// Somebody takes care of it.
+    Acknowledged,
+    /// What was kept back in a storm, in one message.
+    Digest,
+    /// The crew is there.
+    AllClear,
+    /// Somebody wants to see whether messages arrive.
+    Test,
+}
+
+impl NotificationKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::Escalated,
+        Self::Resolved,
+        Self::Firing,
+        Self::Acknowledged,
+        Self::Digest,
+        Self::AllClear,
+        Self::Test,
+    ];
+
+    /// The kind in a word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Escalated => "escalated",
+            Self::Resolved => "resolved",
+            Self::Firing => "firing",
+            Self::Acknowledged => "acknowledged",
+            Self::Digest => "digest",
+            Self::AllClear => "all_clear",
+            Self::Test => "test",
+        }
+    }
 }
 
 impl fmt::Display for NotificationKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Escalated => "escalated",
-            Self::Resolved => "resolved",
-        })
+        f.pad(self.as_str())
     }
 }
 
@@ -312,187 +517,5 @@ impl fmt::Display for AgentState {
             Self::Restarting => "restarting",
             Self::Failed => "failed",
         })
-    }
-}
-
-/// Why something was decided.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "because")]
-pub enum Reason {
-    /// A source said so.
-    Reported {
-        /// Which kind of source.
-        source: Source,
-    },
-    /// A detector's rule was met.
-    RuleMet {
-        /// The rule in words.
-        rule: String,
-        /// What was seen.
-        seen: String,
-    },
-    /// A detector's rule is no longer met.
-    RuleCleared {
-        /// The rule in words.
-        rule: String,
-        /// What was seen.
-        seen: String,
-    },
-    /// The source no longer repeats the alert.
-    NotRepeated,
-    /// No incident with that key was known inside the window.
-    NewKey,
-    /// An incident with the same key is open or was inside the window.
-    SameKey,
-    /// The condition of the playbook holds.
-    ConditionHolds {
-        /// The condition in words.
-        condition: String,
-        /// What was seen.
-        seen: String,
-    },
-    /// No playbook's condition is met by what is known.
-    NoPlaybook,
-    /// The playbook ran against the target a short while ago.
-    Cooldown {
-        /// The playbook.
-        playbook: PlaybookName,
-        /// When it may run again.
-        until: Timestamp,
-    },
-    /// Another attempt is at work on the same service.
-    TargetBusy {
-        /// Which.
-        attempt: AttemptId,
-    },
-    /// The crew runs dry: the plan was shown and nothing was done.
-    DryRun,
-    /// The gate admitted the step.
-    GateAdmitted,
-    /// The gate did not admit the step.
-    GateRefused {
-        /// The step.
-        step: StepIndex,
-        /// Why, in the gate's words.
-        reason: String,
-    },
-    /// The step ended so.
-    StepEnded,
-    /// The step did not end well.
-    StepFailed {
-        /// The step.
-        step: StepIndex,
-        /// How it ended.
-        status: String,
-    },
-    /// Every step is done.
-    StepsDone,
-    /// A fresh sample came in.
-    FreshSample,
-    /// Enough good samples in a row.
-    Verified {
-        /// How many.
-        samples: u32,
-    },
-    /// Not enough good samples in a row before the deadline.
-    NotVerified {
-        /// The best run of good samples there was.
-        best: u32,
-        /// How many were needed.
-        needed: u32,
-        /// How long was waited.
-        waited: Millis,
-    },
-    /// A crash cut the step off; it may be done twice, so it begins again.
-    RestartedIdempotent,
-    /// A crash cut the step off; whether it took effect is proven by fresh samples.
-    CutOffEffectUnproven {
-        /// The step.
-        step: StepIndex,
-    },
-    /// Every alert of the incident has ended.
-    AlertsEnded,
-    /// A look that was taken after the plan was made shows that nothing is left to do.
-    AlreadyGood,
-    /// The repair was proven, but the source goes on reporting the alert.
-    StillReported,
-    /// A restart of the crew cut the verification off; it begins again.
-    VerificationCutOff,
-    /// The remedy failed.
-    RemedyFailed {
-        /// The attempt.
-        attempt: AttemptId,
-    },
-    /// The window in which the incident could reopen has passed.
-    WindowPassed,
-    /// The incident is of interest to the channel.
-    ChannelListens,
-    /// The receiver has it.
-    ReceiverAccepted,
-    /// The receiver will never have it.
-    ReceiverRefused {
-        /// In its words.
-        error: String,
-    },
-    /// The orchestrator saw it.
-    Supervision {
-        /// What it saw.
-        detail: String,
-    },
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Reported { source } => write!(f, "reported through {source}"),
-            Self::RuleMet { rule, seen } | Self::RuleCleared { rule, seen } => {
-                write!(f, "{rule}; seen: {seen}")
-            }
-            Self::NotRepeated => f.write_str("its source no longer repeats it"),
-            Self::NewKey => f.write_str("first of its service and symptom inside the window"),
-            Self::SameKey => f.write_str("same service and symptom inside the window"),
-            Self::ConditionHolds { condition, seen } => write!(f, "{condition}; seen: {seen}"),
-            Self::NoPlaybook => f.write_str("no playbook's condition is met by what is known"),
-            Self::Cooldown { playbook, until } => {
-                write!(f, "{playbook} ran a short while ago and rests until {until}")
-            }
-            Self::TargetBusy { attempt } => {
-                write!(f, "{attempt} is at work on the same service")
-            }
-            Self::DryRun => f.write_str("dry run: shown, not executed"),
-            Self::GateAdmitted => f.write_str("admitted by the gate"),
-            Self::GateRefused { step, reason } => {
-                write!(f, "the gate did not admit step {step}: {reason}")
-            }
-            Self::StepEnded => f.write_str("the step ended"),
-            Self::StepFailed { step, status } => write!(f, "step {step} {status}"),
-            Self::StepsDone => f.write_str("every step is done"),
-            Self::FreshSample => f.write_str("a fresh sample"),
-            Self::Verified { samples } => write!(f, "{samples} fresh good samples in a row"),
-            Self::NotVerified { best, needed, waited } => write!(
-                f,
-                "{needed} good samples in a row were needed and {best} came within {waited}"
-            ),
-            Self::RestartedIdempotent => {
-                f.write_str("cut off by a crash; doing it again is harmless")
-            }
-            Self::CutOffEffectUnproven { step } => {
-                write!(f, "a crash cut step {step} off; it is not repeated, fresh samples decide")
-            }
-            Self::AlertsEnded => f.write_str("every alert of it has ended"),
-            Self::AlreadyGood => f.write_str("a later look is good: nothing is done, only proven"),
-            Self::StillReported => {
-                f.write_str("the repair was proven, but its source goes on reporting it")
-            }
-            Self::VerificationCutOff => {
-                f.write_str("a restart cut the verification off; it begins again")
-            }
-            Self::RemedyFailed { attempt } => write!(f, "{attempt} did not heal it"),
-            Self::WindowPassed => f.write_str("it did not come back inside the window"),
-            Self::ChannelListens => f.write_str("the channel listens to this"),
-            Self::ReceiverAccepted => f.write_str("the receiver has it"),
-            Self::ReceiverRefused { error } => write!(f, "the receiver will not take it: {error}"),
-            Self::Supervision { detail } => f.write_str(detail),
-        }
     }
 }

@@ -3,10 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use crate::alert::{IncomingAlert, Source};
-use crate::decision::AgentState;
-use crate::id::{AgentName, AttemptId, NotificationId, StepIndex};
+use crate::decision::{AgentState, Receipt};
+use crate::id::{
+    AgentName, AttemptId, ChannelName, Fence, IncidentId, LockName, NotificationId, PersonName,
+    ScheduleName, SilenceId, StepIndex,
+};
+use crate::lock::Lock;
+use crate::oncall::Override;
 use crate::plan::StepOutcome;
 use crate::sample::{Finding, Sample};
+use crate::silence::Silence;
 use crate::unit::Millis;
 use crate::verdict::Verdict;
 
@@ -61,6 +67,84 @@ pub enum Event {
         /// What came of it.
         delivery: Delivery,
     },
+    /// A message was tried so often that another channel has to tell it too.
+    DeliveryStuck {
+        /// The message.
+        notification: NotificationId,
+    },
+    /// A person takes care of an incident.
+    Acknowledged {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        by: PersonName,
+    },
+    /// A person gives an acknowledged incident back.
+    Unacknowledged {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        by: PersonName,
+    },
+    /// A person says that an incident is over.
+    ResolveAsked {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        by: PersonName,
+    },
+    /// A person wants an incident to go to people now.
+    EscalateAsked {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        by: PersonName,
+    },
+    /// Somebody makes or changes a silence.
+    SilenceAsked {
+        /// As it is wanted, with the id of the one that is changed or a fresh one.
+        silence: Box<Silence>,
+        /// The id it gets when the one that is to be changed cannot be: what it muted so far stays
+        /// in the record under the old one.
+        fresh: SilenceId,
+    },
+    /// Somebody ends a silence.
+    SilenceEndAsked {
+        /// Which.
+        silence: SilenceId,
+        /// Who.
+        by: PersonName,
+    },
+    /// Somebody wants a lock.  It is given unless another owner holds it; a holder prolongs it.
+    LockAsked {
+        /// As it is wanted; its fence is decided.
+        lock: Box<Lock>,
+    },
+    /// Somebody gives a lock back.
+    LockEndAsked {
+        /// Which.
+        lock: LockName,
+        /// Which holding of it; none: whatever is held.
+        fence: Option<Fence>,
+        /// Who.
+        by: PersonName,
+    },
+    /// Somebody stands in for whoever is on call.
+    OverrideAsked {
+        /// The calendar.
+        schedule: ScheduleName,
+        /// Who, and when.
+        replacement: Override,
+        /// Who says so.
+        by: PersonName,
+    },
+    /// Somebody wants to see whether messages arrive.
+    TestAsked {
+        /// Through which channel.
+        channel: ChannelName,
+        /// Who.
+        by: PersonName,
+    },
     /// A member of the crew changed.
     AgentChanged {
         /// Which.
@@ -77,7 +161,10 @@ pub enum Event {
 #[serde(rename_all = "snake_case", tag = "result")]
 pub enum Delivery {
     /// The receiver has it.
-    Delivered,
+    Delivered {
+        /// What it calls it, where it does.
+        receipt: Option<Receipt>,
+    },
     /// Not now; try again, not before this time has passed if the receiver named one.
     Retry {
         /// The receiver's own word.

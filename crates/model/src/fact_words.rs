@@ -4,8 +4,10 @@ use std::fmt;
 
 use crate::condition::Truth;
 use crate::decision::Fact;
+use crate::oncall::Override;
 
 impl fmt::Display for Fact {
+    #[expect(clippy::too_many_lines, reason = "a table with an arm for each variant")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AlertFired { alert } => {
@@ -50,14 +52,83 @@ impl fmt::Display for Fact {
             }
             Self::IncidentEscalated { incident } => write!(f, "{incident} escalated to a person"),
             Self::IncidentClosed { incident } => write!(f, "{incident} closed"),
-            Self::NotificationQueued { notification, incident, channel, kind } => {
-                write!(f, "{incident}: {notification} queued for {channel}: {kind}")
+            Self::IncidentAcknowledged { incident, by } => {
+                write!(f, "{incident} acknowledged by {by}")
             }
-            Self::NotificationDelivered { notification, incident, channel } => {
-                write!(f, "{incident}: {notification} delivered to {channel}")
+            Self::AcknowledgementEnded { incident } => {
+                write!(f, "{incident}: acknowledgement ended")
             }
-            Self::NotificationFailed { notification, incident, channel } => {
-                write!(f, "{incident}: {notification} not deliverable to {channel}")
+            Self::IncidentCorrelated { incident, root } => {
+                write!(f, "{incident} caused by {root}")
+            }
+            Self::EscalationStepped { incident, policy, level, round, told, next_at } => {
+                write!(f, "{incident}: {policy} {level}")?;
+                if *round > 0 {
+                    write!(f, " (round {})", round + 1)?;
+                }
+                f.write_str(if told.is_empty() { " told: nobody" } else { " told: " })?;
+                for (n, told) in told.iter().enumerate() {
+                    write!(f, "{}{told}", if n == 0 { "" } else { ", " })?;
+                }
+                match next_at {
+                    Some(at) => write!(f, "; next level at {at}"),
+                    None => f.write_str("; no further level"),
+                }
+            }
+            Self::EscalationHeld { incident, by } => {
+                write!(f, "{incident}: escalation held by {by}")
+            }
+            Self::FlapBegan { key } => write!(f, "{key} is flapping"),
+            Self::FlapEnded { key } => write!(f, "{key} is calm again"),
+            Self::StormBegan { scope, channel } => {
+                write!(f, "storm at {scope} for {channel}")
+            }
+            Self::StormEnded { scope, channel, suppressed } => {
+                write!(f, "storm at {scope} for {channel} over: {suppressed} suppressed")
+            }
+            Self::SilenceSet { silence } => {
+                write!(
+                    f,
+                    "silence {} set until {}: {}",
+                    silence.id, silence.ends_at, silence.matchers
+                )
+            }
+            Self::SilenceExpired { silence } => write!(f, "silence {silence} expired"),
+            Self::LockTaken { lock } => {
+                write!(f, "lock {} taken by {} until {}", lock.name, lock.owner, lock.expires_at)
+            }
+            Self::LockReleased { lock, .. } => write!(f, "lock {lock} released"),
+            Self::OverrideSet { schedule, replacement } => {
+                let Override { person, from, until } = replacement;
+                write!(f, "{schedule}: {person} is on call from {from} until {until}")
+            }
+            Self::GroupTold { group, channel, firing, resolved, notification, .. } => write!(
+                f,
+                "group {group}: {notification} to {channel}, firing: {}, resolved: {}",
+                firing.len(),
+                resolved.len()
+            ),
+            Self::GroupHeld { group, receiver, held } => {
+                write!(f, "group {group}: kept from {receiver}: {}", held.len())
+            }
+            Self::NotificationQueued { notification, subject, channel, kind, mentions } => {
+                write!(f, "{subject}: {notification} queued for {channel}: {kind}")?;
+                for (n, person) in mentions.iter().enumerate() {
+                    write!(f, "{}{person}", if n == 0 { ", for " } else { ", " })?;
+                }
+                Ok(())
+            }
+            Self::NotificationSuppressed { subject, channel, kind } => {
+                write!(f, "{subject}: {channel} is not told: {kind}")
+            }
+            Self::NotificationSuperseded { notification, subject, channel } => {
+                write!(f, "{subject}: {notification} to {channel} superseded")
+            }
+            Self::NotificationDelivered { notification, subject, channel, .. } => {
+                write!(f, "{subject}: {notification} delivered to {channel}")
+            }
+            Self::NotificationFailed { notification, subject, channel } => {
+                write!(f, "{subject}: {notification} not deliverable to {channel}")
             }
             Self::AgentChanged { agent, state } => write!(f, "agent {agent} is {state}"),
         }
@@ -77,7 +148,23 @@ impl Fact {
             | Self::IncidentReopened { .. }
             | Self::IncidentResolved { .. }
             | Self::IncidentEscalated { .. }
-            | Self::IncidentClosed { .. } => "alert-handler",
+            | Self::IncidentClosed { .. }
+            | Self::IncidentAcknowledged { .. }
+            | Self::AcknowledgementEnded { .. }
+            | Self::IncidentCorrelated { .. }
+            | Self::EscalationStepped { .. }
+            | Self::EscalationHeld { .. }
+            | Self::FlapBegan { .. }
+            | Self::FlapEnded { .. }
+            | Self::StormBegan { .. }
+            | Self::StormEnded { .. }
+            | Self::SilenceSet { .. }
+            | Self::SilenceExpired { .. }
+            | Self::LockTaken { .. }
+            | Self::LockReleased { .. }
+            | Self::OverrideSet { .. }
+            | Self::GroupTold { .. }
+            | Self::GroupHeld { .. } => "alert-handler",
             Self::AttemptPlanned { .. }
             | Self::RemedyHeld { .. }
             | Self::StepStarted { .. }
@@ -88,6 +175,8 @@ impl Fact {
             | Self::AttemptFailed { .. }
             | Self::AttemptInterrupted { .. } => "autoheal",
             Self::NotificationQueued { .. }
+            | Self::NotificationSuppressed { .. }
+            | Self::NotificationSuperseded { .. }
             | Self::NotificationDelivered { .. }
             | Self::NotificationFailed { .. } => "reporter",
             Self::AgentChanged { .. } => "orchestrator",

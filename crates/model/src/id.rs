@@ -1,18 +1,33 @@
 //! Names and ids.  Two ids of different kinds never mix, because each is its own type.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::intern::intern;
 
 /// Declares a name: an immutable string that is cheap to clone.
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(from = "String", into = "String")]
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+        #[serde(from = "Cow<'_, str>")]
         pub struct $name(Arc<str>);
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl From<Cow<'_, str>> for $name {
+            fn from(name: Cow<'_, str>) -> Self {
+                Self(intern(&name))
+            }
+        }
 
         impl $name {
             /// The name as written.
@@ -24,13 +39,13 @@ macro_rules! name {
 
         impl From<&str> for $name {
             fn from(name: &str) -> Self {
-                Self(Arc::from(name))
+                Self(intern(name))
             }
         }
 
         impl From<String> for $name {
             fn from(name: String) -> Self {
-                Self(Arc::from(name))
+                Self(intern(&name))
             }
         }
 
@@ -76,6 +91,43 @@ name!(
 name!(
     /// A configured way to tell people, such as `discord`.
     ChannelName
+);
+name!(
+    /// A receiver of the routing tree: some channels under one name.
+    ReceiverName
+);
+name!(
+    /// A named list of recurring times, such as `weekends`.
+    IntervalName
+);
+name!(
+    /// A silence: a random UUID, as Alertmanager has it, or the name of a configured mute window.
+    SilenceId
+);
+name!(
+    /// A lock, such as `stress-test`.
+    LockName
+);
+name!(
+    /// A way in which an incident climbs from person to person.
+    PolicyName
+);
+name!(
+    /// A calendar of who is on call.
+    ScheduleName
+);
+name!(
+    /// Somebody who can be told, acknowledge and own: a key of `people`, or whoever called.
+    PersonName
+);
+name!(
+    /// A watched heartbeat, such as the always-firing alert of a Prometheus.
+    WatchdogName
+);
+name!(
+    /// The identity of a group of alerts, as Alertmanager writes it:
+    /// `{}/{team="db"}:{alertname="Down"}`.
+    GroupKey
 );
 
 impl ServiceName {
@@ -189,6 +241,31 @@ impl fmt::Display for StepIndex {
     /// As people count: the first step is 1.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", u32::from(self.0) + 1)
+    }
+}
+
+/// The number of a level in an escalation policy, from 0.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+pub struct LevelIndex(pub u16);
+
+impl fmt::Display for LevelIndex {
+    /// As people count: the first level is L1.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "L{}", u32::from(self.0) + 1)
+    }
+}
+
+/// A number that rises with every holder of a lock, so that one who lost it is known to be late.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+pub struct Fence(pub u64);
+
+impl fmt::Display for Fence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
     }
 }
 

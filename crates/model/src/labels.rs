@@ -1,18 +1,55 @@
 //! Label sets and their fingerprint.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::Hasher;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::intern::intern;
 
 /// A set of name and value pairs, in the order of their names.  Empty values count as absent, as
 /// in Prometheus, so they are never stored.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Labels(Vec<(Arc<str>, Arc<str>)>);
+
+impl Serialize for Labels {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Labels {
+    /// A later pair of the same name replaces an earlier one.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Labels;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of label names and values")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Labels, A::Error> {
+                let mut labels = Labels(Vec::with_capacity(map.size_hint().unwrap_or(0).min(64)));
+                while let Some((name, value)) = map.next_entry::<Text<'_>, Text<'_>>()? {
+                    labels.set(&name.0, &value.0);
+                }
+                Ok(labels)
+            }
+        }
+        deserializer.deserialize_map(Pairs)
+    }
+}
+
+/// Text that is borrowed where it stands as it is.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
 
 impl Labels {
     /// The value of a label, if it is set.
@@ -24,11 +61,16 @@ impl Labels {
 
     /// Sets a label; an empty value removes it.
     pub fn set(&mut self, name: &str, value: &str) {
+        // Pairs often come in their order.
+        if !value.is_empty() && self.0.last().is_none_or(|(last, _)| last.as_ref() < name) {
+            self.0.push((intern(name), intern(value)));
+            return;
+        }
         match (self.0.binary_search_by(|(key, _)| key.as_ref().cmp(name)), value.is_empty()) {
             (Ok(at), true) => drop(self.0.remove(at)),
-            (Ok(at), false) => self.0[at].1 = Arc::from(value),
+            (Ok(at), false) => self.0[at].1 = intern(value),
             (Err(_), true) => {}
-            (Err(at), false) => self.0.insert(at, (Arc::from(name), Arc::from(value))),
+            (Err(at), false) => self.0.insert(at, (intern(name), intern(value))),
         }
     }
 
@@ -54,15 +96,26 @@ impl Labels {
     /// (`prometheus/common`, `model/signature.go`, `labelSetToFingerprint`).
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint_of(|_| true)
+    }
+
+    /// The fingerprint of those labels whose name is wanted, without making a set of them.
+    pub fn fingerprint_of(&self, wanted: impl Fn(&str) -> bool) -> Fingerprint {
         const SEPARATOR: u8 = 255;
         let mut hasher = fnv::FnvHasher::default();
-        for (name, value) in &self.0 {
+        for (name, value) in self.0.iter().filter(|(name, _)| wanted(name)) {
             hasher.write(name.as_bytes());
             hasher.write_u8(SEPARATOR);
             hasher.write(value.as_bytes());
             hasher.write_u8(SEPARATOR);
         }
         Fingerprint(hasher.finish())
+    }
+
+    /// Those labels whose name is wanted; their text is shared, not copied.
+    #[must_use]
+    pub fn only(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        Self(self.0.iter().filter(|(name, _)| wanted(name)).cloned().collect())
     }
 }
 
@@ -100,9 +153,20 @@ impl fmt::Display for Labels {
 }
 
 /// The identity of an alert: the hash of its labels, written as 16 hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "Text<'_>")]
 pub struct Fingerprint(pub u64);
+
+impl Serialize for Fingerprint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut digits = [0; 16];
+        for (n, place) in digits.iter_mut().rev().enumerate() {
+            let digit = self.0 >> (4 * n) & 0xf;
+            *place = b"0123456789abcdef"[digit as usize];
+        }
+        serializer.serialize_str(str::from_utf8(&digits).unwrap_or_default())
+    }
+}
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -131,6 +195,14 @@ impl FromStr for Fingerprint {
             return Err(bad());
         }
         u64::from_str_radix(text, 16).map(Self).map_err(|_| bad())
+    }
+}
+
+impl TryFrom<Text<'_>> for Fingerprint {
+    type Error = BadFingerprint;
+
+    fn try_from(text: Text<'_>) -> Result<Self, Self::Error> {
+        text.0.parse()
     }
 }
 

@@ -52,6 +52,21 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Incidents,
     },
+    /// Keep people from hearing of some alerts for some time.
+    Silences {
+        #[command(subcommand)]
+        command: Silences,
+    },
+    /// Keep something from being done to some services for some time.
+    Locks {
+        #[command(subcommand)]
+        command: Locks,
+    },
+    /// Who is on call.
+    Oncall {
+        #[command(subcommand)]
+        command: Oncall,
+    },
     /// The playbooks of a configuration.
     Playbooks {
         #[command(subcommand)]
@@ -116,6 +131,9 @@ pub(crate) struct DemoService {
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) config: Config,
+    /// Run the rule tests of a file: alerts at times, and the messages that have to follow.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rules: Vec<PathBuf>,
     /// Print the problems as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -159,13 +177,172 @@ pub(crate) enum Agents {
 pub(crate) enum Alerts {
     /// List the firing alerts.
     List(Ask),
-    /// Show one.
+    /// Show one: what was decided about it, by which rule, and who was told or why nobody was.
     Show {
         /// Its fingerprint: 16 hexadecimal digits.
         fingerprint: String,
         #[command(flatten)]
         ask: Ask,
     },
+    /// Send one, as a monitoring system would.
+    Send {
+        /// Its labels, such as alertname=Down service=web severity=critical.
+        #[arg(required = true, value_name = "NAME=VALUE")]
+        labels: Vec<String>,
+        /// An annotation; may be given several times.
+        #[arg(long = "annotation", value_name = "NAME=VALUE")]
+        annotations: Vec<String>,
+        /// Say that it is over.
+        #[arg(long)]
+        resolved: bool,
+        #[command(flatten)]
+        ask: Ask,
+    },
+    /// The way of an alert through the routing tree.
+    RouteTest {
+        /// The labels of the alert, such as severity=critical team=db.
+        #[arg(required = true, value_name = "NAME=VALUE")]
+        labels: Vec<String>,
+        /// Fail unless the alert goes to these receivers, separated by commas.
+        #[arg(long, value_name = "RECEIVERS")]
+        expect: Option<String>,
+        #[command(flatten)]
+        config: Config,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// What came through a door and could not be read.
+    DeadLetters(Ask),
+    /// Read a dead letter again, after its door was mended.
+    Replay {
+        /// Its number; without one, every dead letter that was not replayed.
+        id: Option<u64>,
+        #[command(flatten)]
+        ask: Ask,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Silences {
+    /// List those that are not over.
+    List {
+        /// Those that are over too.
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        ask: Ask,
+    },
+    /// Make one.
+    Add {
+        /// What the alerts must have: service=web, severity=~"warning|info".
+        #[arg(required = true, value_name = "MATCHER")]
+        matchers: Vec<String>,
+        /// For how long, such as 2h or 30m.
+        #[arg(long = "for", value_name = "TIME")]
+        duration: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        who: Who,
+        #[command(flatten)]
+        ask: Ask,
+    },
+    /// End one.
+    Expire {
+        /// Its id.
+        id: String,
+        #[command(flatten)]
+        ask: Ask,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Locks {
+    /// List those that are held.
+    List(Ask),
+    /// Take or prolong one.
+    Add {
+        /// Its name, such as stress-test.
+        name: String,
+        /// What must not be done meanwhile: `auto_restart`, `auto_scale`, `notify`.
+        #[arg(long, value_delimiter = ',', required = true)]
+        blocks: Vec<String>,
+        /// The services under it; without any, every one.
+        #[arg(long = "service", value_name = "SERVICE")]
+        services: Vec<String>,
+        /// When it ends by itself, such as 30m from now.
+        #[arg(long = "for", value_name = "TIME")]
+        duration: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        who: Who,
+        #[command(flatten)]
+        ask: Ask,
+    },
+    /// Give one back.
+    Release {
+        /// Its name.
+        name: String,
+        /// Only this holding of it.
+        #[arg(long)]
+        fence: Option<u64>,
+        #[command(flatten)]
+        who: Who,
+        #[command(flatten)]
+        ask: Ask,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Oncall {
+    /// Say who is on call now, in every calendar.
+    Show(Ask),
+    /// Print the shifts of a calendar.
+    Schedule {
+        /// Its name.
+        name: String,
+        /// Print an iCalendar feed.
+        #[arg(long)]
+        ics: bool,
+        #[command(flatten)]
+        ask: Ask,
+    },
+    /// Stand in for whoever is on call, from now on.
+    Override {
+        /// The calendar.
+        name: String,
+        /// Who is on call instead.
+        #[arg(long)]
+        person: String,
+        /// For how long, such as 8h.
+        #[arg(long = "for", value_name = "TIME")]
+        duration: String,
+        #[command(flatten)]
+        who: Who,
+        #[command(flatten)]
+        ask: Ask,
+    },
+    /// Send a message that says that it is a test.
+    TestPage {
+        /// Through which channel.
+        channel: String,
+        #[command(flatten)]
+        who: Who,
+        #[command(flatten)]
+        ask: Ask,
+    },
+}
+
+/// Who asks.
+#[derive(Debug, Args)]
+pub(crate) struct Who {
+    /// Your name.
+    #[arg(long, value_name = "NAME", env = "USER", default_value = "operator")]
+    pub(crate) by: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -192,6 +369,25 @@ pub(crate) enum Incidents {
         #[command(flatten)]
         ask: Ask,
     },
+    /// Take care of one: nobody else is told.
+    Ack(Change),
+    /// Give one back: whoever is next is told.
+    Unack(Change),
+    /// Say that one is over.
+    Resolve(Change),
+    /// Hand one to people now.
+    Escalate(Change),
+}
+
+/// A change to an incident.
+#[derive(Debug, Args)]
+pub(crate) struct Change {
+    /// Its id: INC-42 or 42.
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) who: Who,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
 }
 
 #[derive(Debug, Subcommand)]

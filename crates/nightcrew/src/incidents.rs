@@ -1,10 +1,10 @@
 //! `nightcrew incidents`: what happened, and what was done about it.
 
 use nightcrew_model::id::IncidentId;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cli;
-use crate::client::{found, text};
+use crate::client::{found, post, text};
 use crate::output::{self, Exit, Failure};
 
 pub(crate) async fn run(command: cli::Incidents) -> anyhow::Result<Exit> {
@@ -54,18 +54,39 @@ pub(crate) async fn run(command: cli::Incidents) -> anyhow::Result<Exit> {
                 timeline(&incident);
             }
         }
+        cli::Incidents::Ack(change) => return changed(change, "acknowledge").await,
+        cli::Incidents::Unack(change) => return changed(change, "unacknowledge").await,
+        cli::Incidents::Resolve(change) => return changed(change, "resolve").await,
+        cli::Incidents::Escalate(change) => return changed(change, "escalate").await,
     }
     Ok(Exit::Done)
 }
 
-async fn incident(ask: &cli::Ask, id: &str) -> anyhow::Result<Value> {
-    let id: IncidentId = id.parse().map_err(|error| {
-        Failure::usage(format!("{error}"), "`nightcrew incidents list` prints them")
-    })?;
-    found(ask, &format!("/api/v1/incidents/{id}")).await
+/// Changes an incident, and prints how it stands then.
+async fn changed(change: cli::Change, how: &str) -> anyhow::Result<Exit> {
+    let cli::Change { id, who, ask } = change;
+    let path = format!("/api/v1/incidents/{}/{how}", parsed(&id)?);
+    let incident = post(&ask, &path, &json!({ "by": who.by })).await?;
+    if ask.json {
+        output::json(&incident)?;
+    } else {
+        let of = |pointer| output::plain(&text(&incident, pointer));
+        output::line(&format!("{} {}", of("/id"), of("/state")));
+    }
+    Ok(Exit::Done)
 }
 
-fn timeline(incident: &Value) {
+fn parsed(id: &str) -> anyhow::Result<IncidentId> {
+    id.parse().map_err(|error| {
+        Failure::usage(format!("{error}"), "`nightcrew incidents list` prints them").into()
+    })
+}
+
+async fn incident(ask: &cli::Ask, id: &str) -> anyhow::Result<Value> {
+    found(ask, &format!("/api/v1/incidents/{}", parsed(id)?)).await
+}
+
+pub(crate) fn timeline(incident: &Value) {
     for event in incident.get("timeline").and_then(Value::as_array).into_iter().flatten() {
         let of = |pointer| output::plain(&text(event, pointer));
         let at = output::coloured(output::DIM, &of("/at"));

@@ -9,10 +9,15 @@ mod demo;
 mod doctor;
 mod gate;
 mod incidents;
+mod locks;
 mod objections;
+mod oncall;
 mod output;
 mod playbooks;
 mod rebuild;
+mod route_test;
+mod silences;
+mod span;
 mod status;
 mod up;
 mod wiring;
@@ -45,6 +50,9 @@ fn main() -> ExitCode {
         Command::Agents { command } => wiring::block_on(agents::run(command)),
         Command::Alerts { command } => wiring::block_on(alerts::run(command)),
         Command::Incidents { command } => wiring::block_on(incidents::run(command)),
+        Command::Silences { command } => wiring::block_on(silences::run(command)),
+        Command::Locks { command } => wiring::block_on(locks::run(command)),
+        Command::Oncall { command } => wiring::block_on(oncall::run(command)),
         Command::Playbooks { command } => playbooks::run(command),
         Command::Gate { command } => gate::run(command),
         Command::Rebuild(args) => rebuild::run(&args),

@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use nightcrew_channels::console::Console;
+use nightcrew_config::problem::Severity;
 use nightcrew_config::settings::Settings;
 use nightcrew_crew::crew::{Crew, Doors};
+use nightcrew_crew::reload::Reloader;
 use nightcrew_model::plan::Mode;
 use nightcrew_runtime::clock::Clock;
 use nightcrew_runtime::http::Http;
@@ -16,19 +18,8 @@ use crate::output::{Exit, Failure};
 use crate::{cli, output, wiring};
 
 pub(crate) async fn run(args: cli::Up) -> anyhow::Result<Exit> {
-    let mut settings = wiring::usable(&args.config)?;
-    if let Some(data) = args.data {
-        if settings.workspace_dir == settings.data_dir {
-            settings.workspace_dir.clone_from(&data);
-        }
-        settings.data_dir = data;
-    }
-    if let Some(listen) = args.listen {
-        settings.listen = listen;
-    }
-    if args.dry_run {
-        settings.mode = Mode::DryRun;
-    }
+    let settings = settings(&args)?;
+    let reloader = Reloader::new(move || settings_again(&args));
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let stop = async move {
@@ -37,16 +28,47 @@ pub(crate) async fn run(args: cli::Up) -> anyhow::Result<Exit> {
             _ = interrupt.recv() => {}
         }
     };
-    serve(settings, Console::new(std::io::stdout()), stop, |address| {
+    serve(settings, reloader, Console::new(std::io::stdout()), stop, |address| {
         output::line(&format!("listening on http://{address}"));
     })
     .await?;
     Ok(Exit::Done)
 }
 
+/// The configuration, and what the command line says instead of it.
+fn settings(args: &cli::Up) -> anyhow::Result<Settings> {
+    Ok(overridden(wiring::usable(&args.config)?, args))
+}
+
+/// The configuration as it is now; what is wrong with it goes to the log.
+fn settings_again(args: &cli::Up) -> Result<Settings, String> {
+    let loaded = wiring::read(&args.config);
+    let errors = loaded.problems.iter().filter(|problem| problem.severity == Severity::Error);
+    let errors: Vec<String> = errors.map(ToString::to_string).collect();
+    let settings = loaded.settings.ok_or_else(|| errors.join("; "))?;
+    Ok(overridden(settings, args))
+}
+
+fn overridden(mut settings: Settings, args: &cli::Up) -> Settings {
+    if let Some(data) = &args.data {
+        if settings.workspace_dir == settings.data_dir {
+            settings.workspace_dir.clone_from(data);
+        }
+        settings.data_dir.clone_from(data);
+    }
+    if let Some(listen) = args.listen {
+        settings.listen = listen;
+    }
+    if args.dry_run {
+        settings.mode = Mode::DryRun;
+    }
+    settings
+}
+
 /// Starts a crew and its server, and stops both, in order, when `stop` is done.
 async fn serve(
     settings: Settings,
+    reloader: Reloader,
     console: Console,
     stop: impl Future<Output = ()> + Send + 'static,
     listening: impl FnOnce(SocketAddr),
@@ -55,8 +77,20 @@ async fn serve(
     let address = listener.local_addr().context("asking for the listening address")?;
     let doors = Doors { clock: Clock::System, http: Http::net(), console };
     let crew = Crew::start(settings, doors).await?;
+    crew.handle().reload_from(reloader);
+    let mut hang_up = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
     listening(address);
-    let served = nightcrew_server::serve(crew.handle().clone(), listener, stop).await;
+    let handle = crew.handle().clone();
+    let again = async {
+        while hang_up.recv().await.is_some() {
+            // What came of it is in the log.
+            let _ = handle.reload_again().await;
+        }
+    };
+    let served = tokio::select! {
+        served = nightcrew_server::serve(crew.handle().clone(), listener, stop) => served,
+        () = again => Ok(()),
+    };
     crew.stop().await;
     served.context("serving HTTP")
 }

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use nightcrew_config::env::Env;
-use nightcrew_config::load::{ConfigSource, Loaded, load};
+use nightcrew_config::load::{ConfigSource, Loaded, load_at};
 use nightcrew_config::problem::{Problem, Severity};
 use nightcrew_config::settings::Settings;
 use nightcrew_model::unit::Millis;
+use nightcrew_runtime::clock::Clock;
 use tracing_subscriber::EnvFilter;
 
 use crate::output::{self, Exit, Failure};
@@ -54,7 +55,7 @@ pub(crate) fn read(config: &cli::Config) -> Loaded {
         None => ConfigSource::None,
         Some(path) => ConfigSource::Path(path.clone()),
     };
-    load(source, &env())
+    load_at(source, &env(), Clock::System.now())
 }
 
 /// Reads a configuration that has to be usable: prints its problems, and fails if one is an error.

@@ -120,6 +120,7 @@ impl<'a> Fold<'a> {
             held: Vec::new(),
             relapses: Vec::new(),
             escalation: None,
+            acknowledged: None,
             resolved: None,
             notifications: Vec::new(),
             timeline: Vec::new(),

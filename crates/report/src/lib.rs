@@ -7,7 +7,9 @@
 //! writes no facts, decides nothing and reads no clock.  Text from outside is data: it cannot
 //! break out of the place where it is shown (module `quote`).
 
+pub mod crew_word;
 pub mod fold;
+pub mod group;
 pub mod markdown;
 mod quote;
 pub mod record;

@@ -8,7 +8,7 @@ use nightcrew_model::attempt::AttemptState;
 use nightcrew_model::condition::Truth;
 use nightcrew_model::decision::NotificationKind;
 use nightcrew_model::id::{
-    AttemptId, ChannelName, IncidentId, NotificationId, PlaybookName, StepIndex,
+    AttemptId, ChannelName, IncidentId, NotificationId, PersonName, PlaybookName, StepIndex,
 };
 use nightcrew_model::incident::{IncidentKey, IncidentState};
 use nightcrew_model::labels::Fingerprint;
@@ -55,6 +55,9 @@ pub struct Record {
     pub relapses: Vec<Timestamp>,
     /// How it went to a person, the last time; none: never.
     pub escalation: Option<Escalation>,
+    /// Who takes care of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledged>,
     /// How it ended; none while it is not over.
     pub resolved: Option<Resolved>,
     /// The messages to people about it.
@@ -244,6 +247,20 @@ pub enum Outcome {
         /// Why, in words.
         why: String,
     },
+    /// It was not sent, because a newer one says it too.
+    Superseded {
+        /// When that was decided.
+        at: Timestamp,
+    },
+}
+
+/// Somebody takes care of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Acknowledged {
+    /// Since when.
+    pub at: Timestamp,
+    /// Who.
+    pub by: PersonName,
 }
 
 /// One decision in words.

@@ -5,6 +5,7 @@ use nightcrew_model::decision::Fact;
 use nightcrew_model::plan::{Mode, Plan};
 
 /// What was decided, in words.
+#[expect(clippy::too_many_lines, reason = "a table with an arm for each fact")]
 pub(crate) fn what(fact: &Fact) -> String {
     match fact {
         Fact::AlertFired { alert } => format!(
@@ -43,6 +44,24 @@ pub(crate) fn what(fact: &Fact) -> String {
             format!("message {notification} through {channel} will never arrive")
         }
         Fact::AgentChanged { agent, state } => format!("agent {agent} is {state}"),
+        Fact::IncidentAcknowledged { .. }
+        | Fact::AcknowledgementEnded { .. }
+        | Fact::IncidentCorrelated { .. }
+        | Fact::EscalationStepped { .. }
+        | Fact::EscalationHeld { .. }
+        | Fact::FlapBegan { .. }
+        | Fact::FlapEnded { .. }
+        | Fact::StormBegan { .. }
+        | Fact::StormEnded { .. }
+        | Fact::SilenceSet { .. }
+        | Fact::SilenceExpired { .. }
+        | Fact::LockTaken { .. }
+        | Fact::LockReleased { .. }
+        | Fact::OverrideSet { .. }
+        | Fact::GroupTold { .. }
+        | Fact::GroupHeld { .. }
+        | Fact::NotificationSuppressed { .. }
+        | Fact::NotificationSuperseded { .. } => fact.to_string(),
         Fact::AttemptPlanned { attempt, plan } => planned(&attempt.to_string(), plan),
         Fact::StepStarted { attempt, step, .. } => format!("{attempt}: step {step} begins"),
         Fact::StepFinished { attempt, step, outcome } => {

@@ -31,6 +31,14 @@ pub fn title(record: &Record, kind: NotificationKind) -> String {
     let text = match kind {
         NotificationKind::Escalated => format!("{} needs a person: {}", record.id, record.key),
         NotificationKind::Resolved => format!("{} is over: {}", record.id, record.key),
+        NotificationKind::Acknowledged => {
+            let by = record.acknowledged.as_ref().map_or("somebody", |ack| ack.by.as_str());
+            format!("{} is with {by}: {}", record.id, record.key)
+        }
+        NotificationKind::Firing
+        | NotificationKind::Digest
+        | NotificationKind::AllClear
+        | NotificationKind::Test => format!("{} ({kind}): {}", record.id, record.key),
     };
     one_line(&text, LINE_CHARS_MAX)
 }

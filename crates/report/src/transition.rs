@@ -10,8 +10,8 @@ use nightcrew_model::plan::{Plan, StepOutcome, StepStatus};
 use nightcrew_model::unit::Millis;
 
 use crate::record::{
-    Attempt, End, Escalation, Held, Judged, Notification, Outcome, Progress, Record, Resolved,
-    Step, Verification,
+    Acknowledged, Attempt, End, Escalation, Held, Judged, Notification, Outcome, Progress, Record,
+    Resolved, Step, Verification,
 };
 
 /// Why a decision cannot be applied: it contradicts what came before.
@@ -29,6 +29,7 @@ type Applied = Result<(), Contradiction>;
 ///
 /// # Errors
 /// When it contradicts what came before; the record is then as it was.
+#[expect(clippy::too_many_lines, reason = "a table with an arm for each fact")]
 pub(crate) fn apply(record: &mut Record, decision: &Decision) -> Applied {
     let at = decision.at;
     match &decision.fact {
@@ -71,6 +72,17 @@ pub(crate) fn apply(record: &mut Record, decision: &Decision) -> Applied {
             let why = decision.reason.to_string();
             settle(record, *notification, Outcome::Failed { at, why })
         }
+        Fact::NotificationSuperseded { notification, .. } => {
+            settle(record, *notification, Outcome::Superseded { at })
+        }
+        Fact::IncidentAcknowledged { by, .. } => {
+            record.acknowledged = Some(Acknowledged { at, by: by.clone() });
+            Ok(())
+        }
+        Fact::AcknowledgementEnded { .. } => {
+            record.acknowledged = None;
+            Ok(())
+        }
         Fact::AttemptPlanned { .. }
         | Fact::StepStarted { .. }
         | Fact::StepFinished { .. }
@@ -82,6 +94,21 @@ pub(crate) fn apply(record: &mut Record, decision: &Decision) -> Applied {
         Fact::AlertFired { .. }
         | Fact::AlertChanged { .. }
         | Fact::AlertResolved { .. }
+        | Fact::IncidentCorrelated { .. }
+        | Fact::EscalationStepped { .. }
+        | Fact::EscalationHeld { .. }
+        | Fact::FlapBegan { .. }
+        | Fact::FlapEnded { .. }
+        | Fact::StormBegan { .. }
+        | Fact::StormEnded { .. }
+        | Fact::SilenceSet { .. }
+        | Fact::SilenceExpired { .. }
+        | Fact::LockTaken { .. }
+        | Fact::LockReleased { .. }
+        | Fact::OverrideSet { .. }
+        | Fact::GroupTold { .. }
+        | Fact::GroupHeld { .. }
+        | Fact::NotificationSuppressed { .. }
         | Fact::AgentChanged { .. } => Ok(()),
     }
 }

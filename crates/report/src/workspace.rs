@@ -56,7 +56,7 @@ pub fn incident_path(record: &Record) -> PathBuf {
 /// When the file system refuses; the old file is then untouched.
 pub fn write_incident(workspace_dir: &Path, record: &Record) -> io::Result<PathBuf> {
     let path = workspace_dir.join(incident_path(record));
-    replace(&path, markdown(record).as_bytes())?;
+    write_whole(&path, markdown(record).as_bytes())?;
     Ok(path)
 }
 
@@ -122,11 +122,14 @@ pub fn write_heartbeat(workspace_dir: &Path, heartbeat: &Heartbeat) -> io::Resul
 fn replace_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
     let mut json = serde_json::to_vec_pretty(value)?;
     json.push(b'\n');
-    replace(path, &json)
+    write_whole(path, &json)
 }
 
 /// Puts a whole file in the place of another one, or of none.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+///
+/// # Errors
+/// When the file system refuses; the old file is then untouched.
+pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     // Its name is new every time, so that two writers never share one; it is removed when
@@ -144,7 +147,8 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 /// The name of this machine as the kernel knows it.
-fn host_name() -> Option<String> {
+#[must_use]
+pub fn host_name() -> Option<String> {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     let name = name.trim();
     (!name.is_empty()).then(|| name.to_owned())

@@ -7,8 +7,9 @@ use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use nightcrew_model::unit::Millis;
+pub use reqwest::Method;
+use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, StatusCode};
 use tower::ServiceExt as _;
 
 /// The largest answer that is read; the rest is left unread and the answer marked as cut.
@@ -66,6 +67,13 @@ impl Request {
             .headers
             .insert(reqwest::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         request
+    }
+
+    /// The same request by another method.
+    #[must_use]
+    pub fn method(mut self, method: Method) -> Self {
+        self.method = method;
+        self
     }
 
     /// The request with one more header; a name or value that HTTP does not allow is left out.

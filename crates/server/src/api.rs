@@ -1,12 +1,20 @@
 //! `/api/v1`: the crew's own view of itself.
 
+pub(crate) mod alert_story;
+pub(crate) mod audit;
+mod command;
+pub(crate) mod dead_letters;
+pub(crate) mod incident_changes;
+pub(crate) mod locks;
+pub(crate) mod oncall;
+pub(crate) mod trial;
+
 use axum::Json;
 use axum::extract::State;
 use nightcrew_journal::row::{IncidentRow, OutboxCounts, Which};
 use nightcrew_model::alert::AlertState;
 use nightcrew_model::id::{BadIncidentId, IncidentId};
 use nightcrew_model::incident::IncidentState;
-use nightcrew_model::labels::{BadFingerprint, Fingerprint};
 use nightcrew_model::plan::Mode;
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +28,7 @@ use crate::problem::Problem;
 use crate::view::agent::{AgentDetail, AgentView};
 use crate::view::alert::AlertView;
 use crate::view::entry::EntryView;
-use crate::view::incident::{IncidentDetail, IncidentView};
+use crate::view::incident::{EscalationView, IncidentDetail, IncidentView};
 use crate::view::playbook::PlaybookView;
 use crate::view::service::{self, ServiceView};
 
@@ -183,20 +191,6 @@ pub(crate) async fn alerts(
     Ok(Json(Alerts { items: rows.into_iter().map(AlertView::from).collect(), more }))
 }
 
-/// `GET /api/v1/alerts/{fingerprint}`.
-pub(crate) async fn alert(
-    State(app): State<App>,
-    Segment(fingerprint): Segment,
-) -> Result<Json<AlertView>, Problem> {
-    let hint = "GET /api/v1/alerts lists the fingerprints";
-    let fingerprint: Fingerprint = fingerprint
-        .parse()
-        .map_err(|error: BadFingerprint| Problem::bad_request(error.to_string(), hint))?;
-    let row = app.handle.journal().alert(fingerprint).await?;
-    let row = row.ok_or_else(|| Problem::not_found(format!("alert {fingerprint}"), hint))?;
-    Ok(Json(row.into()))
-}
-
 /// Which incidents are asked for.
 #[derive(Deserialize)]
 pub(crate) struct IncidentsQuery {
@@ -275,7 +269,13 @@ pub(crate) async fn incident(
         }
         None => None,
     };
-    Ok(Json(IncidentDetail { incident: row.into(), timeline, timeline_next }))
+    // What is known of it while nothing can be written is what is written.
+    let look = app.handle.view(move |state, _, _| {
+        let root = state.root_of(id).map(|root| root.to_string());
+        (state.escalation(id).map(EscalationView::from), root)
+    });
+    let (escalation, root) = look.await.unwrap_or_default();
+    Ok(Json(IncidentDetail { incident: row.into(), escalation, root, timeline, timeline_next }))
 }
 
 /// Every service.
@@ -288,7 +288,7 @@ pub(crate) struct Services {
 pub(crate) async fn services(State(app): State<App>) -> Result<Json<Services>, Problem> {
     let open = open_incidents(&app).await?;
     let (handle, now) = (&app.handle, app.handle.clock().now());
-    let items = service::services(handle.settings(), handle.latest(), &open, now);
+    let items = service::services(&handle.settings(), handle.latest(), &open, now);
     Ok(Json(Services { items }))
 }
 

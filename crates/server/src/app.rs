@@ -8,16 +8,16 @@ use std::sync::atomic::AtomicU64;
 use axum::Router;
 use axum::http::Uri;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use jiff::Timestamp;
 use nightcrew_crew::handle::Handle;
 use tokio::sync::{Semaphore, watch};
 
+use crate::api::incident_changes::Change;
 use crate::body::Room;
-use crate::intake::route::{post_alertmanager, post_alerts};
 use crate::limit::{BODIES_BYTES_MAX, STREAMS_MAX};
 use crate::problem::{Kind, Problem};
-use crate::{alertmanager, api, door, events, health, metrics, page};
+use crate::{alertmanager, api, chat, door, events, health, intake, metrics, page};
 
 /// The version that answers name.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -37,6 +37,8 @@ pub(crate) struct Shared {
     /// True when it is time to stop; event streams end then.
     pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) counters: Counters,
+    /// What the doors remember between requests.
+    pub(crate) doors: intake::Memory,
 }
 
 /// What the server itself counts, for `/metrics`.
@@ -58,6 +60,7 @@ impl App {
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             stopping,
             counters: Counters::default(),
+            doors: intake::Memory::default(),
         }))
     }
 }
@@ -72,33 +75,12 @@ impl Deref for App {
 
 /// Every route; `bound` is the address at which they are served.
 pub(crate) fn routes(app: App, bound: Option<SocketAddr>) -> Router {
-    let alertmanager = Router::new()
-        .route("/api/v2/alerts", get(alertmanager::alerts).post(post_alerts))
-        .route("/api/v2/receivers", get(alertmanager::receivers))
-        .route("/api/v2/status", get(alertmanager::status))
-        .route("/-/healthy", get(health::alive))
-        .route("/-/ready", get(health::ready));
-    let api = Router::new()
-        .route("/api/v1/agents", get(api::agents))
-        .route("/api/v1/alerts", get(api::alerts))
-        .route("/api/v1/alerts/{fingerprint}", get(api::alert))
-        .route("/api/v1/events", get(events::events))
-        .route("/api/v1/incidents", get(api::incidents))
-        .route("/api/v1/incidents/{id}", get(api::incident))
-        .route("/api/v1/playbooks", get(api::playbooks))
-        .route("/api/v1/services", get(api::services))
-        .route("/api/v1/status", get(api::status));
-    let health = Router::new()
-        .route("/health", get(health::alive))
-        .route("/healthz", get(health::alive))
-        .route("/ready", get(health::ready))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(metrics::metrics));
     Router::new()
-        .merge(alertmanager)
-        .merge(api)
-        .merge(health)
-        .route("/hooks/alertmanager", post(post_alertmanager))
+        .merge(alertmanager_routes())
+        .merge(api_routes())
+        .merge(health_routes())
+        .merge(chat_routes())
+        .merge(door_routes())
         .layer(from_fn(page::never_stored))
         .merge(page::routes())
         .method_not_allowed_fallback(method_not_allowed)
@@ -107,10 +89,98 @@ pub(crate) fn routes(app: App, bound: Option<SocketAddr>) -> Router {
         .with_state(app)
 }
 
+fn alertmanager_routes() -> Router<App> {
+    Router::new()
+        .route("/api/v2/alerts", get(alertmanager::alerts::alerts).post(intake::alerts::post))
+        .route("/api/v2/alerts/groups", get(alertmanager::groups::groups))
+        .route("/api/v2/receivers", get(alertmanager::status::receivers))
+        .route(
+            "/api/v2/silence/{id}",
+            get(alertmanager::silences::silence).delete(alertmanager::silences::delete),
+        )
+        .route(
+            "/api/v2/silences",
+            get(alertmanager::silences::silences).post(alertmanager::silences::post),
+        )
+        .route("/api/v2/status", get(alertmanager::status::status))
+        .route("/-/healthy", get(health::healthy))
+        .route("/-/ready", get(health::am_ready))
+        .route("/-/reload", post(alertmanager::reload::reload))
+}
+
+fn api_routes() -> Router<App> {
+    Router::new()
+        .route("/api/v1/agents", get(api::agents))
+        .route("/api/v1/alerts", get(api::alerts))
+        .route("/api/v1/alerts/{fingerprint}", get(api::alert_story::alert))
+        .route("/api/v1/audit", get(api::audit::audit))
+        .route("/api/v1/dead-letters", get(api::dead_letters::list))
+        .route("/api/v1/dead-letters/{id}", get(api::dead_letters::letter))
+        .route("/api/v1/dead-letters/{id}/replay", post(api::dead_letters::post_replay))
+        .route("/api/v1/events", get(events::events))
+        .route("/api/v1/incidents", get(api::incidents))
+        .route("/api/v1/incidents/{id}", get(api::incident))
+        .merge(incident_changes())
+        .route("/api/v1/channels/{name}/test", post(api::trial::channel))
+        .route("/api/v1/locks", get(api::locks::locks).post(api::locks::take))
+        .route("/api/v1/locks/{name}/release", post(api::locks::release))
+        .route("/api/v1/oncall", get(api::oncall::on_call))
+        .route("/api/v1/oncall/{schedule}", get(api::oncall::schedule))
+        .route("/api/v1/oncall/{schedule}/overrides", post(api::oncall::replace))
+        .route("/api/v1/playbooks", get(api::playbooks))
+        .route("/api/v1/routes/test", post(api::trial::routes))
+        .route("/api/v1/services", get(api::services))
+        .route("/api/v1/status", get(api::status))
+}
+
+fn health_routes() -> Router<App> {
+    Router::new()
+        .route("/health", get(health::alive))
+        .route("/healthz", get(health::alive))
+        .route("/ready", get(health::ready))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::metrics))
+}
+
+fn door_routes() -> Router<App> {
+    let opsgenie = any(intake::hooks::opsgenie);
+    let hook = post(intake::hooks::hook).put(intake::hooks::hook);
+    Router::new()
+        .route("/hooks/{door}", hook.clone())
+        .route(
+            "/hooks/{door}/{*below}",
+            hook.patch(intake::hooks::hook).delete(intake::hooks::hook),
+        )
+        .route("/v2/alerts", post(intake::hooks::opsgenie))
+        .route("/v2/alerts/requests/{id}", get(intake::hooks::opsgenie_request))
+        .route("/v2/alerts/{*below}", opsgenie)
+}
+
+fn chat_routes() -> Router<App> {
+    Router::new()
+        .route("/chat/discord", post(chat::discord::discord))
+        .route("/chat/slack", post(chat::slack::slack))
+        .route("/chat/telegram", post(chat::telegram::telegram))
+}
+
+fn incident_changes() -> Router<App> {
+    let changes = [
+        ("acknowledge", Change::Acknowledge),
+        ("unacknowledge", Change::Unacknowledge),
+        ("resolve", Change::Resolve),
+        ("escalate", Change::Escalate),
+    ];
+    changes.into_iter().fold(Router::new(), |router, (word, change)| {
+        let path = format!("/api/v1/incidents/{{id}}/{word}");
+        router.route(&path, post(move |app, id, asker| change.post(app, id, asker)))
+    })
+}
+
 async fn not_found(uri: Uri) -> Problem {
     Problem::not_found(
         format!("path {}", uri.path()),
-        "the paths are /, /api/v1/…, /api/v2/…, /hooks/alertmanager, /healthz, /readyz and /metrics",
+        "the paths are /, /api/v1/…, /api/v2/…, /hooks/DOOR, /v2/alerts, /chat/SERVICE, /healthz, \
+         /readyz and /metrics",
     )
 }
 

@@ -8,7 +8,7 @@ use axum::http::header::CONTENT_LENGTH;
 use futures_util::StreamExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::limit::{ALERTS_BODY_BYTES_MAX, BODIES_BYTES_MAX, DISCARDED_BYTES_MAX};
+use crate::limit::{BODIES_BYTES_MAX, DISCARDED_BYTES_MAX};
 use crate::problem::{Kind, Problem};
 
 /// The bytes for which one permit of [`Room`] stands.
@@ -34,20 +34,47 @@ pub(crate) struct Received {
     _place: Option<OwnedSemaphorePermit>,
 }
 
-/// Reads a body of text.
+/// Reads a body of text of at most `bytes_max` bytes.
 pub(crate) async fn read(
     room: &Room,
     headers: &HeaderMap,
     body: Body,
+    bytes_max: usize,
 ) -> Result<Received, Problem> {
+    let Raw { bytes, place } = read_raw(room, headers, body, bytes_max).await?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        Problem::bad_request(
+            format!("the body is not UTF-8 at byte {}", error.utf8_error().valid_up_to()),
+            "send JSON as UTF-8, without compression",
+        )
+    })?;
+    Ok(Received { text, _place: place })
+}
+
+/// A whole body of any bytes.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    /// Its bytes.
+    pub(crate) bytes: Vec<u8>,
+    /// Gives the room back when the body is done with.
+    place: Option<OwnedSemaphorePermit>,
+}
+
+/// Reads a body of at most `bytes_max` bytes.
+pub(crate) async fn read_raw(
+    room: &Room,
+    headers: &HeaderMap,
+    body: Body,
+    bytes_max: usize,
+) -> Result<Raw, Problem> {
+    let too_large = || too_large(bytes_max);
     let declared =
         headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let mut chunks = body.into_data_stream();
     let mut bytes = Vec::new();
     let mut place: Option<OwnedSemaphorePermit> = None;
-    let mut refused = declared
-        .is_some_and(|declared: u64| declared > ALERTS_BODY_BYTES_MAX as u64)
-        .then(too_large);
+    let mut refused =
+        declared.is_some_and(|declared: u64| declared > bytes_max as u64).then(too_large);
     let mut n_read: usize = 0;
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| {
@@ -57,7 +84,7 @@ pub(crate) async fn read(
             )
         })?;
         n_read = n_read.saturating_add(chunk.len());
-        if refused.is_none() && n_read > ALERTS_BODY_BYTES_MAX {
+        if refused.is_none() && n_read > bytes_max {
             refused = Some(too_large());
         }
         if refused.is_none() && !make_room(room, &mut place, n_read) {
@@ -75,13 +102,7 @@ pub(crate) async fn read(
     if let Some(problem) = refused {
         return Err(problem);
     }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        Problem::bad_request(
-            format!("the body is not UTF-8 at byte {}", error.utf8_error().valid_up_to()),
-            "send JSON as UTF-8, without compression",
-        )
-    })?;
-    Ok(Received { text, _place: place })
+    Ok(Raw { bytes, place })
 }
 
 /// Grows the place of one body to hold this many bytes.
@@ -105,11 +126,11 @@ fn make_room(room: &Room, place: &mut Option<OwnedSemaphorePermit>, bytes: usize
     }
 }
 
-fn too_large() -> Problem {
+fn too_large(bytes_max: usize) -> Problem {
     Problem::new(
         Kind::TooLarge,
-        format!("the body is larger than {ALERTS_BODY_BYTES_MAX} bytes"),
-        "send the alerts in several requests",
+        format!("the body is larger than {bytes_max} bytes"),
+        "send it in several requests",
     )
 }
 
@@ -127,6 +148,7 @@ mod tests {
     use futures_util::stream;
 
     use super::*;
+    use crate::limit::ALERTS_BODY_BYTES_MAX;
 
     fn chunked(n_chunks: usize, chunk: &'static [u8]) -> Body {
         let chunks = (0..n_chunks).map(move |_| Ok::<_, std::io::Error>(Bytes::from_static(chunk)));
@@ -136,13 +158,14 @@ mod tests {
     const MIB: &[u8] = &[b' '; 1 << 20];
 
     async fn kind_of(room: &Room, headers: HeaderMap, body: Body) -> Kind {
-        read(room, &headers, body).await.unwrap_err().kind()
+        read(room, &headers, body, ALERTS_BODY_BYTES_MAX).await.unwrap_err().kind()
     }
 
     #[tokio::test]
     async fn a_body_that_is_too_large_is_not_kept() {
         let room = Room::new(BODIES_BYTES_MAX);
-        let kept = read(&room, &HeaderMap::new(), chunked(16, MIB)).await.unwrap();
+        let kept =
+            read(&room, &HeaderMap::new(), chunked(16, MIB), ALERTS_BODY_BYTES_MAX).await.unwrap();
         assert_eq!(kept.text.len(), ALERTS_BODY_BYTES_MAX);
         drop(kept);
         assert_eq!(kind_of(&room, HeaderMap::new(), chunked(17, MIB)).await, Kind::TooLarge);
@@ -155,17 +178,21 @@ mod tests {
     #[tokio::test]
     async fn all_bodies_together_have_a_limit() {
         let room = Room::new(3 << 20);
-        let first = read(&room, &HeaderMap::new(), chunked(2, MIB)).await.unwrap();
+        let first =
+            read(&room, &HeaderMap::new(), chunked(2, MIB), ALERTS_BODY_BYTES_MAX).await.unwrap();
         assert_eq!(kind_of(&room, HeaderMap::new(), chunked(2, MIB)).await, Kind::Overloaded);
         drop(first);
-        assert!(read(&room, &HeaderMap::new(), chunked(2, MIB)).await.is_ok());
+        assert!(
+            read(&room, &HeaderMap::new(), chunked(2, MIB), ALERTS_BODY_BYTES_MAX).await.is_ok()
+        );
     }
 
     #[tokio::test]
     async fn says_where_a_body_is_not_text() {
         let room = Room::new(BODIES_BYTES_MAX);
         let body = Body::from(&b"[\"\xed\x95\"]"[..]);
-        let problem = read(&room, &HeaderMap::new(), body).await.unwrap_err();
+        let problem =
+            read(&room, &HeaderMap::new(), body, ALERTS_BODY_BYTES_MAX).await.unwrap_err();
         assert_eq!(problem.detail(), "the body is not UTF-8 at byte 2");
     }
 
@@ -173,7 +200,9 @@ mod tests {
     async fn a_body_that_breaks_off_is_refused() {
         let broken = [Ok(Bytes::from_static(b"[")), Err(std::io::Error::other("gone"))];
         let body = Body::from_stream(stream::iter(broken));
-        let problem = read(&Room::new(1 << 20), &HeaderMap::new(), body).await.unwrap_err();
+        let problem = read(&Room::new(1 << 20), &HeaderMap::new(), body, ALERTS_BODY_BYTES_MAX)
+            .await
+            .unwrap_err();
         assert_eq!(problem.detail(), "the body broke off after 1 bytes: gone");
     }
 }

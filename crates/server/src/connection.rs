@@ -119,14 +119,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
         }
         loop {
             let deadline = this.deadline();
-            if this.read_alarm.deadline() != deadline {
+            // An alarm that is early is let ring, and then set anew: on a busy connection the
+            // deadline moves with each request, and setting a timer costs more than that.
+            if this.read_alarm.deadline() > deadline {
                 this.read_alarm.as_mut().reset(deadline);
             }
             ready!(this.read_alarm.as_mut().poll(cx));
-            // A write since the alarm was set has moved the deadline; then it is set anew.
-            if this.deadline() <= deadline {
+            if deadline <= Instant::now() {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
+            this.read_alarm.as_mut().reset(deadline);
         }
     }
 }

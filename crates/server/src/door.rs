@@ -35,18 +35,27 @@ pub(crate) async fn keep(
     request: Request,
     next: Next,
 ) -> Response {
-    let admitted = admit(request.method(), request.uri(), request.headers(), bound);
-    let mut response = match admitted {
+    let mut response = match admit(&request, bound) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     };
-    for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
+    close(&mut response);
     response
 }
 
-fn admit(
+/// Adds the headers that every answer has.
+pub(crate) fn close(response: &mut Response) {
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+}
+
+/// Whether a request may come in.
+pub(crate) fn admit(request: &Request, bound: Option<SocketAddr>) -> Result<(), Problem> {
+    judge(request.method(), request.uri(), request.headers(), bound)
+}
+
+fn judge(
     method: &Method,
     uri: &Uri,
     headers: &HeaderMap,
@@ -107,7 +116,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.clone(), HeaderValue::from_bytes(value.as_bytes()).unwrap()))
             .collect();
-        admit(method, &uri.parse().unwrap(), &headers, None).err().map(|problem| problem.kind())
+        judge(method, &uri.parse().unwrap(), &headers, None).err().map(|problem| problem.kind())
     }
 
     #[test]

@@ -2,44 +2,48 @@
 //!
 //! | door | module |
 //! |---|---|
-//! | `POST /api/v2/alerts`, `POST /hooks/alertmanager` | `intake` |
-//! | `GET /api/v2/…`, `/-/healthy`, `/-/ready`: what an Alertmanager answers | `alertmanager` |
+//! | `POST /api/v2/alerts`, `/hooks/{door}`, `/v2/alerts` (Opsgenie) | `intake` |
+//! | `/api/v2/…`, `/-/…`: what an Alertmanager answers | `alertmanager` |
 //! | `/healthz`, `/readyz` | `health` |
 //! | `/metrics` | `metrics` |
 //! | `/api/v1/…` | `api` |
 //! | `/api/v1/events` | `events` |
+//! | `/chat/{service}`: pressed buttons | `chat` |
 //! | `/` | `page` |
 //!
 //! **Invariant:** a 2xx to an alert is sent after the alert is durable, and nothing is read from
 //! outside without a limit.  Only loopback addresses are served, and a page of another site can
 //! neither send nor read anything.
 //!
-//! The server decides nothing, starts no process and writes nothing: what comes in goes to the
-//! crew's handle, and what goes out is read from there.
+//! The server decides nothing and starts no process: what comes in goes to the crew's handle, and
+//! what goes out is read from there.  The one thing that it writes are dead letters.
 
 mod alertmanager;
 mod api;
 mod app;
 mod body;
+mod calendar;
+mod chat;
 mod connection;
 mod door;
 mod events;
 mod exposition;
+mod front;
 mod health;
 mod intake;
 pub mod limit;
-mod matcher;
 mod metrics;
 mod page;
 mod parameters;
 mod problem;
+mod random;
 mod view;
 
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 
-use axum::Router;
+use axum::{Router, ServiceExt as _};
 use nightcrew_crew::handle::Handle;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -47,6 +51,7 @@ use tokio::time::timeout;
 
 use crate::app::App;
 use crate::connection::Doorway;
+use crate::front::Front;
 use crate::limit::{CONNECTIONS_MAX, STOP_MAX};
 
 /// Why nothing is served.
@@ -79,11 +84,12 @@ pub async fn serve(
     }
     let doorway = Doorway::new(listener, CONNECTIONS_MAX);
     let (stopping, mut told) = watch::channel(false);
-    let router = app::routes(App::new(handle, told.clone()), Some(bound));
-    let graceful = axum::serve(doorway, router).with_graceful_shutdown(async move {
-        // An error says that `serve` itself was dropped.
-        let _ = told.wait_for(|stopping| *stopping).await;
-    });
+    let front = Front::new(App::new(handle, told.clone()), Some(bound));
+    let graceful =
+        axum::serve(doorway, front.into_make_service()).with_graceful_shutdown(async move {
+            // An error says that `serve` itself was dropped.
+            let _ = told.wait_for(|stopping| *stopping).await;
+        });
     let mut serving = pin!(graceful.into_future());
     tokio::select! {
         ended = &mut serving => return Ok(ended?),

@@ -17,6 +17,12 @@ pub const IDLE_MAX: Millis = Millis::from_secs(120);
 /// The largest body of alerts, in bytes.
 pub const ALERTS_BODY_BYTES_MAX: usize = 16 << 20;
 
+/// The largest body of a door through which one thing at a time is told, in bytes.
+pub const DOOR_BODY_BYTES_MAX: usize = 1 << 20;
+
+/// How many dead letters one page holds at most.
+pub const DEAD_LETTERS_PAGE_MAX: usize = 500;
+
 /// How much of a body that is too large is read and thrown away, in bytes, so that its sender
 /// finishes and sees the answer instead of a broken connection.
 pub const DISCARDED_BYTES_MAX: usize = 64 << 20;
@@ -42,18 +48,26 @@ pub const LABEL_BYTES_MAX: usize = 64 << 10;
 /// How long alerts may take to become durable; then their sender is told to send them again.
 pub const STORE_MAX: Millis = Millis::from_secs(20);
 
-/// How many bytes of labels and annotations are handed to the crew together: their decisions have
-/// to fit into one batch of the journal, escaped as JSON and with names that they repeat.
-pub const PORTION_BYTES_MAX: usize = 128 << 10;
+/// The largest body of what is not alerts: a silence, a lock, a button; in bytes.
+pub const COMMAND_BODY_BYTES_MAX: usize = 256 << 10;
 
-/// How many matchers one request may have.
-pub const MATCHERS_MAX: usize = 64;
+/// How many alerts the core shows at a time; it does nothing else meanwhile.
+pub const ALERTS_PER_LOOK_MAX: usize = 1_000;
 
-/// How long one matcher may be, in bytes.
-pub const MATCHER_BYTES_MAX: usize = 4 << 10;
+/// How long the name of whoever asks may be, in characters.
+pub const NAME_CHARS_MAX: usize = 100;
 
-/// How large a compiled regular expression may be, in bytes.
-pub const REGEX_BYTES_MAX: usize = 1 << 20;
+/// How long a reason that a person gives may be, in characters.
+pub const REASON_CHARS_MAX: usize = 1_000;
+
+/// How long a lock may be held without being taken again.
+pub const LOCK_SPAN_MAX: Millis = Millis::from_secs(7 * 24 * 3_600);
+
+/// How long somebody may stand in for whoever is on call.
+pub const OVERRIDE_SPAN_MAX: Millis = Millis::from_secs(90 * 24 * 3_600);
+
+/// How many days of shifts one answer tells.
+pub const SHIFT_DAYS_MAX: u32 = 92;
 
 /// How many alerts are shown, those that changed last.
 pub const ALERTS_SHOWN_MAX: usize = 1_000;
@@ -66,6 +80,12 @@ pub const INCIDENTS_COUNTED_MAX: usize = 10_000;
 
 /// How many decisions of an incident one answer tells.
 pub const TIMELINE_ENTRIES_MAX: usize = 1_000;
+
+/// How many decisions the story of one alert tells, the latest ones.
+pub const STORY_ENTRIES_MAX: usize = 1_000;
+
+/// How many messages about one incident or group are looked through for those on their way.
+pub const STORY_MESSAGES_MAX: usize = 500;
 
 /// How many streams there may be at the same time.
 pub const STREAMS_MAX: usize = 64;

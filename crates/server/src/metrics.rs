@@ -1,10 +1,14 @@
 //! `/metrics`: what the crew counts about itself.
 
+mod triage;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
+use jiff::Timestamp;
+use nightcrew_journal::dead_letter::DeadLetterCounts;
 use nightcrew_journal::row::{Counts, OutboxCounts};
 use nightcrew_model::decision::AgentState;
 use nightcrew_model::incident::IncidentState;
@@ -33,9 +37,10 @@ pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
     text.single("nightcrew_ready", Type::Gauge, "Whether the crew is ready.", ready);
     counters(&mut text, &app);
     tasks(&mut text, &app);
+    triage::write(&mut text, &app).await;
     let readable = match stored(&app).await {
         Ok(stored) => {
-            stored.write(&mut text);
+            stored.write(&mut text, app.handle.clock().now());
             1
         }
         Err(problem) => {
@@ -87,6 +92,16 @@ fn counters(text: &mut Exposition, app: &App) {
     );
     counter("nightcrew_decisions_total", "Decisions that are durable.", &crew.decisions);
     counter("nightcrew_commits_total", "Commits of decisions.", &crew.commits);
+    counter(
+        "nightcrew_heartbeats_sent_total",
+        "Calls of the heartbeat URL that were answered well.",
+        &crew.heartbeats_sent,
+    );
+    counter(
+        "nightcrew_heartbeats_failed_total",
+        "Calls of the heartbeat URL that failed.",
+        &crew.heartbeats_failed,
+    );
     let mut gauge =
         |name: &str, help: &str, value: u64| text.single(name, Type::Gauge, help, value);
     gauge(
@@ -151,15 +166,20 @@ fn tasks(text: &mut Exposition, app: &App) {
 struct Stored {
     counts: Counts,
     outbox: OutboxCounts,
+    letters: DeadLetterCounts,
 }
 
 async fn stored(app: &App) -> Result<Stored, Problem> {
     let journal = app.handle.journal();
-    Ok(Stored { counts: journal.counts().await?, outbox: journal.outbox_counts().await? })
+    Ok(Stored {
+        counts: journal.counts().await?,
+        outbox: journal.outbox_counts().await?,
+        letters: journal.dead_letter_counts().await?,
+    })
 }
 
 impl Stored {
-    fn write(&self, text: &mut Exposition) {
+    fn write(&self, text: &mut Exposition, now: Timestamp) {
         let help = "Alerts that fire.";
         text.single("nightcrew_alerts_active", Type::Gauge, help, self.counts.alerts_firing);
         text.head("nightcrew_incidents", Type::Gauge, "Open incidents by state.");
@@ -177,8 +197,17 @@ impl Stored {
             ("pending", outbox.pending),
             ("delivered", outbox.delivered),
             ("failed", outbox.failed),
+            ("superseded", outbox.superseded),
         ] {
             text.sample("nightcrew_outbox_messages", &[("state", state)], n);
         }
+        let oldest = outbox.oldest_pending_at.map_or(Millis(0), |at| Millis::between(at, now));
+        text.single(
+            "nightcrew_outbox_oldest_pending_seconds",
+            Type::Gauge,
+            "How long the oldest message waits that is to be sent; 0 when none is.",
+            oldest.duration().as_secs_f64(),
+        );
+        triage::dead_letters(text, &self.letters);
     }
 }

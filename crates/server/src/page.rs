@@ -79,7 +79,11 @@ fn tag(content: &str) -> String {
 
 /// What tells how things are now is not kept by a browser.
 pub(crate) async fn never_stored(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+    not_stored(next.run(request).await)
+}
+
+/// The answer, not to be kept.
+pub(crate) fn not_stored(mut response: Response) -> Response {
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -1,10 +1,11 @@
 //! Errors as a client sees them: `application/problem+json` (RFC 9457) with a hint.
 
 use axum::Json;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use nightcrew_crew::handle::Refusal;
+use nightcrew_journal::dead_letter::DeadLetterId;
 use nightcrew_journal::error::ReadError;
 use serde::Serialize;
 
@@ -26,6 +27,12 @@ pub(crate) enum Kind {
     MethodNotAllowed,
     /// There is too much of it.
     TooLarge,
+    /// Who asks has not proven who it is.
+    Unauthorized,
+    /// Who asks is not who it says.
+    Unbelieved,
+    /// Things are not so that it could be done.
+    Conflict,
     /// Too much is waiting already.
     Overloaded,
     /// The journal cannot be written.
@@ -43,6 +50,9 @@ impl Kind {
             Self::WrongHost | Self::OtherSite => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Unbelieved => StatusCode::FORBIDDEN,
+            Self::Conflict => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Overloaded | Self::StorageUnavailable | Self::Stopping => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -59,6 +69,9 @@ impl Kind {
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::TooLarge => "too-large",
+            Self::Unauthorized => "unauthorized",
+            Self::Unbelieved => "unbelieved",
+            Self::Conflict => "conflict",
             Self::Overloaded => "overloaded",
             Self::StorageUnavailable => "storage-unavailable",
             Self::Stopping => "stopping",
@@ -74,6 +87,9 @@ impl Kind {
             Self::NotFound => "There is nothing here",
             Self::MethodNotAllowed => "The method is not allowed here",
             Self::TooLarge => "The request is too large",
+            Self::Unauthorized => "It is not known who asks",
+            Self::Unbelieved => "It is not believed who asks",
+            Self::Conflict => "It cannot be done as things are",
             Self::Overloaded => "Too much is waiting",
             Self::StorageUnavailable => "The journal cannot be written",
             Self::Stopping => "The crew is stopping",
@@ -88,11 +104,13 @@ pub(crate) struct Problem {
     kind: Kind,
     detail: String,
     hint: String,
+    /// Where what was sent is kept, if it is.
+    dead_letter: Option<DeadLetterId>,
 }
 
 impl Problem {
     pub(crate) fn new(kind: Kind, detail: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), hint: hint.into() }
+        Self { kind, detail: detail.into(), hint: hint.into(), dead_letter: None }
     }
 
     pub(crate) fn bad_request(detail: impl Into<String>, hint: impl Into<String>) -> Self {
@@ -101,6 +119,12 @@ impl Problem {
 
     pub(crate) fn not_found(what: impl std::fmt::Display, hint: impl Into<String>) -> Self {
         Self::new(Kind::NotFound, format!("there is no {what}"), hint)
+    }
+
+    /// The problem, with the place where what was sent is kept.
+    pub(crate) fn about_letter(mut self, id: DeadLetterId) -> Self {
+        self.dead_letter = Some(id);
+        self
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -112,7 +136,7 @@ impl Problem {
     }
 }
 
-/// The body, as RFC 9457 names its members; `hint` is an extension of ours.
+/// The body, as RFC 9457 names its members; `hint` and `dead_letter` are extensions of ours.
 #[derive(Serialize)]
 struct Body<'a> {
     r#type: String,
@@ -120,6 +144,8 @@ struct Body<'a> {
     status: u16,
     detail: &'a str,
     hint: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dead_letter: Option<DeadLetterId>,
 }
 
 impl IntoResponse for Problem {
@@ -131,10 +157,15 @@ impl IntoResponse for Problem {
             status: status.as_u16(),
             detail: &self.detail,
             hint: &self.hint,
+            dead_letter: self.dead_letter,
         };
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            let wanted = HeaderValue::from_static("Bearer realm=\"nightcrew\"");
+            headers.insert(WWW_AUTHENTICATE, wanted);
+        }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }

@@ -7,3 +7,4 @@ pub(crate) mod entry;
 pub(crate) mod incident;
 pub(crate) mod playbook;
 pub(crate) mod service;
+pub(crate) mod why;

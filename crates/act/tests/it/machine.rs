@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use nightcrew_act::environment::Environment;
 use nightcrew_act::files::{Entry, Files, Kind};
 use nightcrew_act::gate::{Facts, Gate};
-use nightcrew_config::settings::{Policy, Service, Start};
+use nightcrew_config::settings::{GatePolicy, Service, Start};
 use nightcrew_model::id::ServiceName;
 use nightcrew_model::unit::Millis;
 
@@ -82,12 +82,12 @@ pub(crate) fn files() -> Files {
 /// A gate with the default policy over the small machine.
 pub(crate) fn gate() -> Gate {
     let facts = Facts { files: files(), ..Facts::new(PathBuf::from("/var/lib/nightcrew")) };
-    Gate::new(&Policy::default(), &inventory(), facts)
+    Gate::new(&GatePolicy::default(), &inventory(), facts)
 }
 
 /// A gate over this machine's files whose one clean root is `root` and whose data lies in `data`.
 pub(crate) fn real_gate(root: &Path, data: &Path, services: Vec<Service>) -> Gate {
-    let policy = Policy { clean_roots: vec![root.to_owned()], ..Policy::default() };
+    let policy = GatePolicy { clean_roots: vec![root.to_owned()], ..GatePolicy::default() };
     let services = services.into_iter().map(|service| (service.name.clone(), service)).collect();
     let environment = Environment { home: data.to_owned(), tz: Some("Asia/Seoul".into()) };
     let facts = Facts { environment, ..Facts::new(data.to_owned()) };

@@ -3,6 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod discord;
-mod fake_discord;
+mod email;
+mod every;
 mod fixture;
+mod github;
+mod pager;
+mod slack;
+mod telegram;
 mod webhook;

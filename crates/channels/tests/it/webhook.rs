@@ -8,12 +8,13 @@ use axum::http::{HeaderMap, Response};
 use nightcrew_channels::channel;
 use nightcrew_channels::console::Console;
 use nightcrew_channels::message::Sending;
+use nightcrew_config::settings::WebhookBody;
 use nightcrew_model::event::Delivery;
 use nightcrew_model::unit::Millis;
 use nightcrew_runtime::http::Http;
 use serde_json::Value;
 
-use crate::fixture::{TOKEN, deliver, message, permanent, webhook};
+use crate::fixture::{TOKEN, deliver, group, message, permanent, webhook, webhook_at};
 
 type Taken = Arc<Mutex<Vec<(HeaderMap, Value)>>>;
 
@@ -43,17 +44,22 @@ fn answering(status: u16, headers: &'static [(&'static str, &'static str)], body
 async fn the_body_has_its_documented_fields() {
     let (router, taken) = receiver();
     let delivery = deliver(&webhook(&[("X-Team", "야간")]), &message(), router).await;
-    assert_eq!(delivery, Delivery::Delivered);
+    assert_eq!(delivery, Delivery::Delivered { receipt: None });
     let (headers, body) = taken.lock().unwrap().remove(0);
     assert_eq!(headers["idempotency-key"], "nightcrew-INC-42-escalated-7-1795230005");
     assert_eq!(headers["content-type"], "application/json");
     assert_eq!(headers["x-team"].as_bytes(), "야간".as_bytes());
     insta::assert_json_snapshot!(body, @r#"
     {
+      "actions": [],
       "at": "2026-11-21T03:00:05.25Z",
       "dedup_key": "nightcrew-INC-42-escalated-7-1795230005",
+      "digest": null,
+      "group": null,
       "incident": "INC-42",
+      "installation": "night-1",
       "kind": "escalated",
+      "mentions": [],
       "possible_repeat": false,
       "record": "incidents/2026-11-21-INC-42.md",
       "resource": "/var",
@@ -64,6 +70,8 @@ async fn the_body_has_its_documented_fields() {
         "Tried: clean_files /var/log; removed 0 files",
         "With a person now: INC-42/1 did not heal it"
       ],
+      "subject": "INC-42",
+      "subject_key": "nightcrew/night-1/INC-42/1795229880",
       "summary": "디스크가 가득 찼고, 정리해도 줄지 않았습니다.",
       "symptom": "disk_space_low",
       "title": "INC-42 needs a person: host:/var disk_space_low",
@@ -99,7 +107,7 @@ async fn the_answer_decides() {
         error: format!("the receiver answered HTTP {status}"),
     };
     for status in [200, 201, 202, 204] {
-        assert_eq!(told(status, &[], "").await, Delivery::Delivered);
+        assert_eq!(told(status, &[], "").await, Delivery::Delivered { receipt: None });
     }
     assert_eq!(told(429, &[("retry-after", "30")], "").await, retry(429, Some(30)));
     assert_eq!(told(503, &[("retry-after", "30")], "").await, retry(503, Some(30)));
@@ -113,10 +121,10 @@ async fn the_answer_decides() {
     }
     for (status, advice) in [
         (301, "set `url` of the channel to the final address"),
-        (400, "webhook schema"),
+        (400, "check `body`"),
         (401, "credentials"),
         (404, "check `url`"),
-        (422, "webhook schema"),
+        (422, "check `body`"),
     ] {
         let error =
             permanent(told(status, &[("location", "https://x/t0ken")], "invalid_payload").await);
@@ -166,6 +174,7 @@ async fn a_refused_connection_is_tried_again_and_the_url_stays_secret() {
     channel.kind = nightcrew_config::settings::ChannelKind::Webhook {
         url: nightcrew_config::settings::Secret::new(format!("http://127.0.0.1:{port}/{TOKEN}")),
         headers: Default::default(),
+        body: nightcrew_config::settings::WebhookBody::Nightcrew,
     };
     let console = Console::new(std::io::sink());
     let delivery = channel::deliver(&channel, &message(), &Http::net(), &console).await;
@@ -174,4 +183,50 @@ async fn a_refused_connection_is_tried_again_and_the_url_stays_secret() {
     };
     assert!(error.contains("refused"), "{error}");
     assert!(!error.contains(TOKEN), "{error}");
+}
+
+#[tokio::test]
+async fn a_group_is_told_with_all_its_alerts() {
+    let (router, taken) = receiver();
+    let message = group(200);
+    deliver(&webhook(&[]), &message, router.clone()).await;
+    let alertmanager = webhook_at("https://example.org", &[], WebhookBody::Alertmanager);
+    deliver(&alertmanager, &message, router).await;
+    let taken = taken.lock().unwrap();
+    let ours = &taken[0].1;
+    assert_eq!(ours["group"]["alerts"].as_array().unwrap().len(), 200);
+    assert_eq!(ours["group"]["common_labels"], serde_json::json!({"alertname": "디스크"}));
+    assert_eq!(ours["incident"], Value::Null);
+    assert_eq!(ours["subject_key"], message.subject_key());
+    let theirs = &taken[1].1;
+    assert_eq!(theirs["alerts"].as_array().unwrap().len(), 200);
+    assert_eq!(theirs["version"], "4");
+    assert_eq!(theirs["groupKey"], "{}:{alertname=\"디스크\"}");
+    assert_eq!(theirs["externalURL"], "http://127.0.0.1:7979");
+}
+
+#[tokio::test]
+async fn a_template_renders_the_body_and_its_errors_are_permanent() {
+    let (router, taken) = receiver();
+    let told = async |source: &str| {
+        let body = WebhookBody::Template(source.to_owned());
+        deliver(&webhook_at("https://example.org", &[], body), &group(2), router.clone()).await
+    };
+    let source = r#"{
+        "text": {{ title ~ " (" ~ severity ~ ")" }},
+        "names": [{% for alert in group.alerts %}{{ alert.labels.instance }}{% if not loop.last %},{% endif %}{% endfor %}],
+        "raw": {{ alertmanager.groupLabels }}
+    }"#;
+    assert_eq!(told(source).await, Delivery::Delivered { receipt: None });
+    assert_eq!(
+        taken.lock().unwrap()[0].1,
+        serde_json::json!({
+            "text": "[FIRING:2] 디스크 (warning)",
+            "names": ["0", "1"],
+            "raw": {"alertname": "디스크"},
+        })
+    );
+    let error = permanent(told("{\n\"a\": {{ group.nothing.more }}}").await);
+    assert!(error.contains("`body` of the channel does not work: line 2: "), "{error}");
+    assert_eq!(taken.lock().unwrap().len(), 1);
 }

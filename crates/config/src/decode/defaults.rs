@@ -14,7 +14,7 @@ use crate::decode::playbook::{self, Ground};
 use crate::decode::{Context, threshold};
 use crate::json5;
 use crate::problem::Report;
-use crate::settings::{Healing, Policy, Settings};
+use crate::settings::{GatePolicy, Healing, Settings};
 use crate::text::Files;
 use crate::tree::At;
 
@@ -48,7 +48,7 @@ fn read_from(text: &str) -> (Defaults, Vec<String>) {
             let ground = Ground {
                 healing: &Healing::default(),
                 stop_timeout: Millis(0),
-                action_timeout_max: Policy::default().action_timeout_max,
+                action_timeout_max: GatePolicy::default().action_timeout_max,
             };
             let written = playbook::playbooks(&at, &ground, &mut cx);
             defaults.playbooks = written.into_iter().map(|written| written.playbook).collect();

@@ -12,18 +12,17 @@ use crate::decode::Context;
 use crate::decode::machine::is_section;
 use crate::fields::{self, Fields};
 use crate::problem::{Place, Report};
-use crate::settings::{Breaker, Healing};
+use crate::settings::{Breaker, Healing, Rate};
 use crate::tree::At;
 
 /// Sections of the source documents.
-const SECTIONS: [&str; 19] = [
+const SECTIONS: [&str; 17] = [
     "agents",
     "bindings",
     "detection_rules",
     "healthcheck",
     "integrations",
     "learning",
-    "levels",
     "locust",
     "logs",
     "mcp",
@@ -33,7 +32,6 @@ const SECTIONS: [&str; 19] = [
     "quality_metrics",
     "sandbox",
     "scenarios",
-    "schedules",
     "security_instructions",
     "tools",
 ];
@@ -150,6 +148,12 @@ pub(crate) struct Shared {
     breaker: Option<Breaker>,
     dedup_window: Option<Millis>,
     verification: Option<Verification>,
+    /// The labels that make two alerts the same incident, with their places.
+    pub(crate) dedup_fields: Option<Vec<(String, Place)>>,
+    /// The limit of channels of Discord.
+    pub(crate) discord: Option<Rate>,
+    /// The limit of channels that write tickets.
+    pub(crate) tickets: Option<Rate>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -163,12 +167,10 @@ impl Shared {
     /// Reads the shared sections of one object: the root, or an agent.  The first word counts.
     pub(crate) fn read(&mut self, fields: &mut Fields<'_>, cx: &mut Context<'_>) {
         if let Some(at) = fields.take_unlisted("guardrails") {
-            let breaker = guardrails(&at, cx);
-            self.breaker = self.breaker.or(breaker);
+            self.guardrails(&at, cx);
         }
         if let Some(at) = fields.take_unlisted("deduplication") {
-            let window = deduplication(&at, cx);
-            self.dedup_window = self.dedup_window.or(window);
+            self.deduplication(&at, cx);
         }
         if let Some(at) = fields.take_unlisted("verification") {
             let found = verification(&at, cx);
@@ -191,7 +193,7 @@ impl Shared {
 
     /// Puts what was read in the place of the defaults; what the operator says in our own keys
     /// is read after this, and wins.
-    pub(crate) fn apply(self, healing: &mut Healing, breaker: &mut Breaker) {
+    pub(crate) fn apply(&self, healing: &mut Healing, breaker: &mut Breaker) {
         if let Some(own) = self.breaker {
             *breaker = own;
         }
@@ -212,15 +214,62 @@ impl Shared {
     }
 }
 
-fn guardrails(at: &At<'_>, cx: &mut Context<'_>) -> Option<Breaker> {
-    let mut fields = Fields::open(at, "an object", &mut cx.report)?;
-    if let Some(limits) = fields.take("rate_limits") {
-        cx.later.note("guardrails.rate_limits", &limits);
+impl Shared {
+    fn guardrails(&mut self, at: &At<'_>, cx: &mut Context<'_>) {
+        let Some(mut fields) = Fields::open(at, "an object", &mut cx.report) else {
+            return;
+        };
+        if let Some(limits) = fields.take("rate_limits") {
+            self.rate_limits(&limits, cx);
+        }
+        let breaker = fields.take("circuit_breaker").and_then(|at| circuit_breaker(&at, cx));
+        self.breaker = self.breaker.or(breaker);
+        fields.finish(&mut cx.report);
     }
-    let breaker = fields.take("circuit_breaker");
-    fields.finish(&mut cx.report);
-    let at = breaker?;
-    let mut fields = Fields::open(&at, "an object", &mut cx.report)?;
+
+    /// What is limited by a name that says per what; limits of other programs are only noted.
+    fn rate_limits(&mut self, at: &At<'_>, cx: &mut Context<'_>) {
+        let Some(mut fields) = Fields::open(at, "an object of limits", &mut cx.report) else {
+            return;
+        };
+        let range = 1..=100_000;
+        let minute = fields.integer("discord_messages_per_minute", range.clone(), &mut cx.report);
+        let hour = fields.integer("jira_issues_per_hour", range, &mut cx.report);
+        let rate = |seconds| move |messages| Rate { messages, window: Millis::from_secs(seconds) };
+        self.discord = self.discord.or(minute.map(rate(60)));
+        self.tickets = self.tickets.or(hour.map(rate(3_600)));
+        let others = at.node.object().into_iter().flat_map(|object| &object.entries);
+        let known = ["discord_messages_per_minute", "jira_issues_per_hour"];
+        for entry in others.filter(|entry| !known.contains(&entry.key.as_str())) {
+            cx.later.note("guardrails.rate_limits", &at.entry(entry));
+        }
+    }
+
+    fn deduplication(&mut self, at: &At<'_>, cx: &mut Context<'_>) {
+        let Some(mut fields) = Fields::open(at, "an object", &mut cx.report) else {
+            return;
+        };
+        let range = Millis(1)..=Millis::from_secs(30 * 86_400);
+        let window = fields.duration("window", range, &mut cx.report);
+        self.dedup_window = self.dedup_window.or(window);
+        fields.take("action");
+        if let Some(at) = fields.take("key_fields") {
+            let texts = fields::texts(&at, &mut cx.report);
+            if texts.is_empty() {
+                cx.report
+                    .error(&at, "without a key field, every alert would be the same incident")
+                    .hint("write [\"service\", \"symptom_type\"]");
+            } else if self.dedup_fields.is_none() {
+                let places = texts.iter().map(|(at, name)| ((*name).to_owned(), Place::from(at)));
+                self.dedup_fields = Some(places.collect());
+            }
+        }
+        fields.finish(&mut cx.report);
+    }
+}
+
+fn circuit_breaker(at: &At<'_>, cx: &mut Context<'_>) -> Option<Breaker> {
+    let mut fields = Fields::open(at, "an object", &mut cx.report)?;
     let default = Breaker::default();
     let failures = fields.integer("failure_threshold", 1..=1_000, &mut cx.report);
     let range = Millis(1_000)..=Millis::from_secs(86_400);
@@ -230,24 +279,6 @@ fn guardrails(at: &At<'_>, cx: &mut Context<'_>) -> Option<Breaker> {
         failures: failures.unwrap_or(default.failures),
         reset: reset.unwrap_or(default.reset),
     })
-}
-
-fn deduplication(at: &At<'_>, cx: &mut Context<'_>) -> Option<Millis> {
-    let mut fields = Fields::open(at, "an object", &mut cx.report)?;
-    let window =
-        fields.duration("window", Millis(1)..=Millis::from_secs(30 * 86_400), &mut cx.report);
-    fields.take("action");
-    if let Some(at) = fields.take("key_fields") {
-        let names = fields::texts(&at, &mut cx.report);
-        let names: BTreeSet<&str> = names.into_iter().map(|(_, name)| name).collect();
-        if names != BTreeSet::from(["service", "symptom_type"]) {
-            cx.report
-                .warning(&at, "incidents are always told apart by service and symptom")
-                .hint("write [\"service\", \"symptom_type\"]");
-        }
-    }
-    fields.finish(&mut cx.report);
-    window
 }
 
 /// The second source document gives these times in seconds, without saying so in the key.

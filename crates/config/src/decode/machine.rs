@@ -7,7 +7,7 @@ use nightcrew_model::unit::Millis;
 use crate::decode::Context;
 use crate::decode::service::{INTERVAL, TIMEOUT, path};
 use crate::fields::{self, Fields};
-use crate::settings::{Breaker, Disk, Disks, Healing, Host, Policy};
+use crate::settings::{Breaker, Disk, Disks, GatePolicy, Healing, Host};
 use crate::tree::{At, Value};
 
 /// Bytes in a megabyte.
@@ -154,7 +154,7 @@ fn verify(at: &At<'_>, healing: &mut Healing, cx: &mut Context<'_>) {
 }
 
 /// Reads `policy`.
-pub(crate) fn policy(at: &At<'_>, policy: &mut Policy, cx: &mut Context<'_>) {
+pub(crate) fn policy(at: &At<'_>, policy: &mut GatePolicy, cx: &mut Context<'_>) {
     let Some(mut fields) = Fields::open(at, "an object", &mut cx.report) else {
         return;
     };

@@ -1,19 +1,32 @@
 //! From the tree to settings.
 
-mod channel;
+pub(crate) mod calm;
+pub(crate) mod channel;
+mod chat;
 pub(crate) mod command;
 pub(crate) mod condition;
 pub(crate) mod cover;
 mod defaults;
+pub(crate) mod escalation;
+mod inbound;
+pub(crate) mod interval;
 pub(crate) mod later;
+mod levels;
 mod machine;
+pub(crate) mod matchers;
+pub(crate) mod moment;
+pub(crate) mod people;
 pub(crate) mod playbook;
+pub(crate) mod routing;
+pub(crate) mod seen;
 mod service;
 pub(crate) mod threshold;
+mod triage;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use nightcrew_detect::threshold::Threshold;
 use nightcrew_model::id::{MetricName, ServiceName};
 use nightcrew_model::plan::Mode;
@@ -21,11 +34,14 @@ use nightcrew_model::unit::Millis;
 
 use crate::decode::later::{Later, Shared};
 use crate::decode::playbook::{Ground, Written};
+use crate::decode::seen::Seen;
 use crate::fields::Fields;
+use crate::import::Counts;
 use crate::problem::{Place, Report, Severity};
+use crate::read;
 use crate::settings::{Probe, Settings};
 use crate::text::{FileId, Files};
-use crate::tree::At;
+use crate::tree::{At, Node};
 
 /// What every part of decoding works with.
 #[derive(Debug)]
@@ -37,6 +53,14 @@ pub(crate) struct Context<'c> {
     pub(crate) later: Later,
     /// Files that are not only ours: `openclaw.json`, and layers that nothing includes.
     foreign: BTreeSet<FileId>,
+    /// The moment of loading, for what is judged by the calendar; none: nobody says.
+    pub(crate) now: Option<Timestamp>,
+    /// The Alertmanager's configuration that gives the routing.
+    pub(crate) imported: Option<&'c Node>,
+    /// What of it cannot be carried over.
+    pub(crate) cannot: Report,
+    /// Further files that were read: templates and secrets.
+    pub(crate) beside: Vec<PathBuf>,
 }
 
 impl<'c> Context<'c> {
@@ -46,7 +70,35 @@ impl<'c> Context<'c> {
         foreign: BTreeSet<FileId>,
         report: Report,
     ) -> Self {
-        Self { report, files, root: root.to_owned(), later: Later::default(), foreign }
+        Self {
+            report,
+            files,
+            root: root.to_owned(),
+            later: Later::default(),
+            foreign,
+            now: None,
+            imported: None,
+            cannot: Report::default(),
+            beside: Vec::new(),
+        }
+    }
+
+    /// The text of a file that the configuration names.
+    pub(crate) fn read_beside(&mut self, written: &str, at: &At<'_>) -> Option<String> {
+        let path = self.absolute(written);
+        match read::read(&path) {
+            Ok(text) => {
+                self.beside.push(path);
+                Some(text)
+            }
+            Err(error) => {
+                let found = self.report.error(at, format!("the file cannot be used: {error}"));
+                if let Some(hint) = error.hint() {
+                    found.hint(hint);
+                }
+                None
+            }
+        }
     }
 
     /// A path of the configuration; a relative one counts from its folder.
@@ -78,6 +130,10 @@ pub(crate) struct Draft {
     pub(crate) playbooks: Option<Vec<Written>>,
     /// The services that thresholds name.
     pub(crate) threshold_services: Vec<(ServiceName, Place)>,
+    /// The places of triage.
+    pub(crate) seen: Seen,
+    /// What an Alertmanager's configuration holds, where one gives the routing.
+    pub(crate) counts: Option<Counts>,
 }
 
 /// Whether a key has a meaning at the root.
@@ -97,7 +153,7 @@ pub(crate) fn is_root_key(key: &str) -> bool {
         "breaker",
         "healthchecks",
     ];
-    KEYS.contains(&key) || later::is_later(key)
+    KEYS.contains(&key) || triage::KEYS.contains(&key) || later::is_later(key)
 }
 
 /// Decodes the root.  Whatever is missing or wrong leaves the default; the report says whether the
@@ -111,6 +167,8 @@ pub(crate) fn decode(at: &At<'_>, data_dir: Option<&Path>, cx: &mut Context<'_>)
         checks: Vec::new(),
         playbooks: None,
         threshold_services: Vec::new(),
+        seen: Seen::default(),
+        counts: None,
     };
     let defaults = defaults::read();
     let Some(mut fields) = Fields::open(at, "an object", &mut cx.report) else {
@@ -123,7 +181,7 @@ pub(crate) fn decode(at: &At<'_>, data_dir: Option<&Path>, cx: &mut Context<'_>)
     if let Some(at) = fields.take_unlisted("healthchecks") {
         service::healthchecks(&at, &mut draft, cx);
     }
-    times(&mut fields, &mut draft.settings, cx);
+    let shared = times(&mut fields, &mut draft.settings, cx);
     if let Some(at) = fields.take("policy") {
         machine::policy(&at, &mut draft.settings.policy, cx);
     }
@@ -138,14 +196,7 @@ pub(crate) fn decode(at: &At<'_>, data_dir: Option<&Path>, cx: &mut Context<'_>)
         };
         draft.playbooks = Some(playbook::playbooks(&at, &ground, cx));
     }
-    if let Some(at) = fields.take("channels") {
-        let has_any = at.node.object().is_some_and(|object| !object.entries.is_empty());
-        let channels = channel::channels(&at, cx);
-        // Channels of other programs alone leave the console.
-        if !channels.is_empty() || (has_any && !cx.is_foreign(&at)) {
-            draft.settings.channels = channels;
-        }
-    }
+    triage::triage(&mut fields, &shared, &mut draft, cx);
     later::sections(&mut fields, cx);
     fields.finish_with(&mut cx.report, |at| {
         if cx.foreign.contains(&at.key_span.file) { Severity::Warning } else { Severity::Error }
@@ -188,7 +239,7 @@ fn simple(
 }
 
 /// The times of healing and the breaker: first what other sections say, then our own words.
-fn times(fields: &mut Fields<'_>, settings: &mut Settings, cx: &mut Context<'_>) {
+fn times(fields: &mut Fields<'_>, settings: &mut Settings, cx: &mut Context<'_>) -> Shared {
     let mut shared = Shared::default();
     shared.read(fields, cx);
     if let Some(at) = fields.take_unlisted("agents") {
@@ -201,6 +252,7 @@ fn times(fields: &mut Fields<'_>, settings: &mut Settings, cx: &mut Context<'_>)
     if let Some(at) = fields.take("breaker") {
         machine::breaker(&at, &mut settings.breaker, cx);
     }
+    shared
 }
 
 /// The operator's thresholds and those that stay on beside them: all of the defaults where he has

@@ -7,7 +7,7 @@ use nightcrew_model::argv::Word;
 use nightcrew_model::id::ServiceName;
 use nightcrew_model::unit::Millis;
 
-use crate::decode::{Context, Draft, SeenCheck, command};
+use crate::decode::{Context, Draft, SeenCheck, calm, command};
 use crate::fields::{self, Fields};
 use crate::problem::Place;
 use crate::settings::{Check, Probe, ProcessMatch, Service, Start};
@@ -113,6 +113,11 @@ fn service(
         Some(at) => checks(name, &at, draft, cx),
         None => Vec::new(),
     };
+    if let Some(needed) = fields.take("depends_on") {
+        let place = Place::new(at.key_span, at.path.clone());
+        let found = &mut draft.settings.triage.dependencies;
+        calm::need(name.as_str(), &place, &needed, found, &mut draft.seen, cx);
+    }
     let can_restart = start.is_some() || unit.is_some() || fields.has("start");
     let allowed = fields.boolean("restart_allowed", &mut cx.report);
     if allowed == Some(true)

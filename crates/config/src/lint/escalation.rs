@@ -1,80 +1,199 @@
-//! Escalation levels (`levels: { L1: { timeout_minutes } }`) that nobody can reach.
-//!
-//! Nothing in this version escalates by levels, so all of this is a warning.
+//! Policies and levels that nobody can reach, and times at which nobody is there.
 
-use crate::fields::as_number;
-use crate::problem::Report;
-use crate::tree::At;
+use std::collections::BTreeMap;
 
-/// Judges the levels in the order of their names: their times count from the beginning of the
-/// incident, so each must be later than the one before.
-pub(crate) fn check(root: &At<'_>, report: &mut Report) {
-    let Some(levels) = root.get("levels") else {
-        return;
-    };
-    let Some(object) = levels.node.object() else {
-        return;
-    };
-    let mut levels: Vec<(&str, At<'_>)> =
-        object.entries.iter().map(|entry| (entry.key.as_str(), levels.entry(entry))).collect();
-    levels.sort_by_key(|(name, _)| *name);
-    let mut latest: Option<(&str, f64)> = None;
-    for (name, level) in &levels {
-        let Some(at) = level.get("timeout_minutes") else {
-            continue;
-        };
-        let Some(minutes) = as_number(&at) else {
-            let found = at.describe();
-            report.warning(&at, format!("expected a number of minutes, found {found}"));
-            continue;
-        };
-        if minutes <= 0.0 {
-            report
-                .warning(
-                    &at,
-                    format!("{name} is over before it begins: its timeout is {minutes} min"),
+use jiff::{Timestamp, ToSpan as _};
+use nightcrew_model::escalation::{Level, Policy, Told};
+use nightcrew_model::id::ScheduleName;
+use nightcrew_model::matcher::Matcher;
+use nightcrew_model::oncall::{Schedule, Shift};
+use nightcrew_model::unit::Millis;
+
+use crate::decode::Context;
+use crate::decode::seen::{Seen, SeenPolicy};
+use crate::lint::covers::covers;
+use crate::lint::hours;
+use crate::settings::Settings;
+
+/// How many days ahead a schedule is looked at.
+const DAYS_AHEAD: i64 = 28;
+
+/// The largest number of schedules that are looked at.
+const SCHEDULES_MAX: usize = 100;
+
+/// Judges `escalation` and `schedules`.
+pub(crate) fn check(settings: &Settings, seen: &Seen, cx: &mut Context<'_>) {
+    let triage = &settings.triage;
+    let gaps = gaps(&triage.schedules, seen, cx);
+    let policies: Vec<(&Policy, &SeenPolicy)> =
+        triage.policies.iter().zip(&seen.policies).collect();
+    for (n, (policy, written)) in policies.iter().enumerate() {
+        let narrow: Vec<&Matcher> = policy.matchers.iter().collect();
+        let earlier = policies.iter().take(n).find(|(earlier, _)| {
+            earlier.severity_min <= policy.severity_min
+                && covers(&earlier.matchers.iter().collect::<Vec<_>>(), &narrow)
+        });
+        if let Some((earlier, _)) = earlier {
+            cx.report
+                .error(
+                    written.place.clone(),
+                    format!(
+                        "the policy {} can never be reached: {} comes before it and takes \
+                         everything that it could take",
+                        policy.name, earlier.name
+                    ),
                 )
-                .hint("give it more than 0 minutes");
-            continue;
+                .hint("put it before that one, or give that one narrower `matchers`");
         }
-        match latest {
-            Some((earlier, before)) if minutes <= before => {
-                report
-                    .warning(
-                        &at,
-                        format!(
-                            "the timeout of {name} is never reached: {earlier} still waits until \
-                             {before} min"
-                        ),
-                    )
-                    .hint(format!("give {name} more than {before} minutes"));
-            }
-            _ => latest = Some((name, minutes)),
-        }
+        levels(policy, written, cx);
+        last_level(policy, written, &gaps, cx);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::decode::tests::decode_one;
-
-    #[test]
-    fn each_level_comes_later_than_the_one_before() {
-        let cases = [
-            ("{ levels: { L1: { timeout_minutes: 10 }, L2: { timeout_minutes: 30 } } }", ""),
-            (
-                "{ levels: { L2: { timeout_minutes: 10 }, L1: { timeout_minutes: 30 } } }",
-                "f:1:36: warning: levels.L2.timeout_minutes: the timeout of L2 is never reached: L1 still waits until 30 min",
-            ),
-            ("{ levels: { L1: { timeout_minutes: 0 } } }", "L1 is over before it begins"),
-            ("{ levels: { L1: { timeout_minutes: '10분' } } }", "expected a number of minutes"),
-        ];
-        for (text, expected) in cases {
-            let (_, problems) = decode_one(text, |at, cx| check(at, &mut cx.report));
-            let said = problems.join("\n");
-            assert!(said.contains(expected), "{text}: {said}");
-            assert_eq!(said.is_empty(), expected.is_empty(), "{text}: {said}");
+/// Each level must come to an end so that the next one begins, and must work at some time.
+fn levels(policy: &Policy, written: &SeenPolicy, cx: &mut Context<'_>) {
+    let mut for_ever: Option<&str> = None;
+    for (level, seen) in policy.levels.iter().zip(&written.levels) {
+        if let Some(earlier) = for_ever {
+            cx.report
+                .error(
+                    seen.place.clone(),
+                    format!(
+                        "the level {} can never be reached: {earlier} waits for ever",
+                        level.name
+                    ),
+                )
+                .hint(format!("give {earlier} a `timeout_minutes`"));
+        }
+        match &seen.timeout {
+            None => for_ever = for_ever.or(Some(&level.name)),
+            Some(place) if level.timeout == Millis(0) => {
+                cx.report
+                    .error(
+                        place.clone(),
+                        format!(
+                            "the level {} is over before it begins: its timeout is 0",
+                            level.name
+                        ),
+                    )
+                    .hint("give it more than 0 minutes, or tell the next level here too");
+            }
+            Some(_) => {}
+        }
+        if hours::never_hold(&level.hours, cx.now) {
+            cx.report
+                .error(
+                    seen.place.clone(),
+                    format!("the level {} can never be reached: its hours never come", level.name),
+                )
+                .hint("look at its days, months and years");
         }
     }
+    if let (Some(place), Some(last)) = (&written.repeat, policy.levels.last())
+        && policy.repeat > 0
+        && for_ever == Some(last.name.as_str())
+    {
+        cx.report
+            .error(
+                place.clone(),
+                format!("nothing is ever repeated: the last level {} waits for ever", last.name),
+            )
+            .hint(format!("give {} a `timeout_minutes`", last.name));
+    }
+}
+
+/// Somebody should be there at the last level at every time.
+fn last_level(
+    policy: &Policy,
+    written: &SeenPolicy,
+    gaps: &BTreeMap<&ScheduleName, Shift>,
+    cx: &mut Context<'_>,
+) {
+    let (Some(level), Some(seen)) = (policy.levels.last(), written.levels.last()) else {
+        return;
+    };
+    if !level.hours.is_empty() && !hours::never_hold(&level.hours, cx.now) {
+        cx.report
+            .warning(
+                seen.place.clone(),
+                format!("outside of its hours the last level {} tells nobody", level.name),
+            )
+            .hint("add a last level that works at every time");
+        return;
+    }
+    let gap = |told: &Told| match told {
+        Told::Schedule(name) => gaps.get(name),
+        Told::Channel(_) | Told::Person(_) => None,
+    };
+    let all: Option<Vec<&Shift>> = level.notify.iter().map(gap).collect();
+    let first = all
+        .filter(|all| !all.is_empty())
+        .and_then(|all| all.into_iter().min_by_key(|gap| gap.from));
+    if let Some(gap) = first {
+        tell_nobody(level, gap, seen.place.clone(), cx);
+    }
+}
+
+fn tell_nobody(level: &Level, gap: &Shift, place: crate::problem::Place, cx: &mut Context<'_>) {
+    cx.report
+        .warning(
+            place,
+            format!(
+                "nobody may be reachable at the last level {}: its schedules have gaps, the first \
+                 from {} on",
+                level.name,
+                minute(gap.from)
+            ),
+        )
+        .hint("add a channel or a person to the last level");
+}
+
+fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%MZ").to_string()
+}
+
+/// Tells of the times in the next weeks at which a schedule has nobody, and gives the first of
+/// them for each schedule.
+fn gaps<'s>(
+    schedules: &'s BTreeMap<ScheduleName, Schedule>,
+    seen: &Seen,
+    cx: &mut Context<'_>,
+) -> BTreeMap<&'s ScheduleName, Shift> {
+    let mut first_gaps = BTreeMap::new();
+    let with_layers = schedules.iter().filter(|(_, schedule)| !schedule.layers.is_empty());
+    for (name, schedule) in with_layers.take(SCHEDULES_MAX) {
+        let Some(from) = cx.now.or_else(|| begins(schedule)) else { continue };
+        let Ok(until) = from.checked_add((DAYS_AHEAD * 24).hours()) else { continue };
+        let shifts = schedule.shifts(&[], from, until);
+        let gaps: Vec<&Shift> = shifts.iter().filter(|shift| shift.person.is_none()).collect();
+        let Some(first) = gaps.first() else { continue };
+        first_gaps.insert(name, (*first).clone());
+        if let Some(place) = seen.schedules.get(name) {
+            let local = |at: Timestamp| {
+                at.to_zoned(schedule.zone.tz().clone()).strftime("%Y-%m-%d %H:%M").to_string()
+            };
+            let more = match gaps.len() - 1 {
+                0 => String::new(),
+                more => format!(", and {more} more times in {DAYS_AHEAD} days"),
+            };
+            cx.report
+                .warning(
+                    place.clone(),
+                    format!(
+                        "nobody is on call from {} until {} ({}){more}",
+                        local(first.from),
+                        local(first.until),
+                        schedule.zone
+                    ),
+                )
+                .hint("add a layer without `hours` below the others");
+        }
+    }
+    first_gaps
+}
+
+/// When the last layer of a schedule has begun.
+fn begins(schedule: &Schedule) -> Option<Timestamp> {
+    let begins = schedule.layers.iter().map(|layer| layer.begins).max()?;
+    Some(begins.to_zoned(schedule.zone.tz().clone()).ok()?.timestamp())
 }

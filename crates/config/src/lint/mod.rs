@@ -3,17 +3,23 @@
 //! Each family has a file of its own with a table of cases.  An error is what cannot do what it
 //! says; a warning is what can, but hardly on purpose.
 
+mod channel;
+pub(crate) mod covers;
 pub(crate) mod cron;
+mod dependency;
 mod duplicate;
 mod escalation;
 pub(crate) mod folder;
 mod hardcoded;
+mod hours;
+mod label;
 mod latency;
 pub(crate) mod limit;
 mod mcp;
 pub(crate) mod playbook;
 mod port;
 mod query;
+mod routing;
 
 use crate::decode::{Context, Draft};
 use crate::nearest::suggestion;
@@ -30,7 +36,7 @@ pub(crate) fn check(root: &At<'_>, draft: &Draft, cx: &mut Context<'_>) {
     port::check(&draft.checks, &mut cx.report);
     duplicate::check(&draft.checks, cx);
     query::check(root, settings, &mut cx.report);
-    escalation::check(root, &mut cx.report);
+    triage(root, draft, cx);
     for (service, place) in &draft.threshold_services {
         if !settings.services.contains_key(service) {
             let names = settings.services.keys().map(|name| name.as_str());
@@ -46,6 +52,40 @@ pub(crate) fn check(root: &At<'_>, draft: &Draft, cx: &mut Context<'_>) {
         mcp::visit(at, key, &mut cx.report);
         hardcoded::visit(at, key, &mut cx.report);
     });
+}
+
+/// Judges how alerts become messages.
+fn triage(root: &At<'_>, draft: &Draft, cx: &mut Context<'_>) {
+    let (settings, seen) = (&draft.settings, &draft.seen);
+    channel::check(root, settings, seen, cx);
+    if let Some(routing) = &settings.triage.routing {
+        routing::check(routing, seen, cx);
+    }
+    escalation::check(settings, seen, cx);
+    dependency::check(settings, seen, &mut cx.report);
+    for (name, place) in &seen.dedup_fields {
+        if name.contains(char::is_whitespace) {
+            cx.report
+                .warning(place.clone(), format!("no alert carries a label called {name:?}"))
+                .hint("write the name of a label, `service` or `symptom_type`");
+        } else {
+            routing::misspelt(name, place, std::iter::empty(), cx);
+        }
+    }
+    for (window, place) in settings.triage.mute_windows.iter().zip(&seen.mute_windows) {
+        if cx.now.is_some_and(|now| window.ends_at <= now) {
+            cx.report
+                .warning(place.clone(), format!("the mute window {} is over", window.id))
+                .hint("leave it out, or give it another end");
+        } else if hours::never_hold(&window.repeats, cx.now) {
+            cx.report
+                .warning(
+                    place.clone(),
+                    format!("the times of the mute window {} never come", window.id),
+                )
+                .hint("look at its days, months and years");
+        }
+    }
 }
 
 /// Visits every value; `key` is the nearest key above it.

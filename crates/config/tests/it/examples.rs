@@ -31,6 +31,34 @@ fn the_sample_with_every_key_has_no_problem() {
 }
 
 #[test]
+fn the_sample_of_on_call_has_no_problem() {
+    let (loaded, said) = load_example("oncall/nightcrew.json5", &Env::default());
+    assert_eq!(said, "");
+    let settings = loaded.settings.unwrap();
+    assert_eq!(settings.channels.len(), 11);
+    let triage = &settings.triage;
+    assert_eq!(triage.routing.as_ref().unwrap().routes().count(), 5);
+    assert_eq!(triage.policies.len(), 2);
+    assert_eq!(triage.policies[1].automatic, Some(Millis::from_secs(600)));
+    assert_eq!((triage.people.len(), triage.schedules.len(), triage.inbound.len()), (4, 1, 6));
+    let notify = |name: &str| {
+        let channel = settings.channels.iter().find(|channel| channel.name.as_str() == name);
+        channel.unwrap().notify.len()
+    };
+    // Those of receivers hear of alerts, the others of incidents.
+    assert_eq!([notify("slack"), notify("bridge"), notify("discord")], [0, 0, 2]);
+}
+
+#[test]
+fn the_sample_of_an_alertmanager_is_a_whole_configuration() {
+    let (loaded, said) = load_example("alertmanager/alertmanager.yml", &Env::default());
+    assert!(!said.contains(" error: "), "{said}");
+    let counts = loaded.imported.unwrap();
+    assert_eq!((counts.routes, counts.receivers, counts.inhibit_rules), (5, 5, 2));
+    assert_eq!(loaded.settings.unwrap().channels.len(), 5);
+}
+
+#[test]
 fn the_first_document_loads_as_it_is() {
     let (loaded, said) = load_example("ops-automation", &Env::default());
     insta::assert_snapshot!(said, @r#"
@@ -71,7 +99,7 @@ fn the_second_document_loads_as_its_tree() {
     config/agents/ops-monitor.json5:8:5: warning: agents[0].tools[3]: the SigNoz MCP server has no tool of this name (did you mean `signoz_get_trace_details`?)
     config/agents/ops-monitor.json5:9:5: warning: agents[0].tools[4]: the SigNoz MCP server has no tool of this name (did you mean `signoz_list_alert_rules`?)
     config/agents/ops-monitor.json5:10:5: warning: agents[0].tools[5]: the SigNoz MCP server has no tool of this name (did you mean `signoz_create_alert`?)
-    config/agents/ops-monitor.json5:51:5: warning: agents[0].guardrails.rate_limits: guardrails.rate_limits: read, not acted on by this version
+    config/agents/ops-monitor.json5:54:7: warning: agents[0].guardrails.rate_limits.signoz_queries_per_minute: guardrails.rate_limits: read, not acted on by this version
     config/agents/jira-resolver.json5:7:7: warning: agents[1].verification.success_criteria.error_rate_below: verification.success_criteria: read, not acted on by this version
     project/integrations/signoz.json5:6:5: warning: mcpServers.signoz.env.SIGNOZ_API_URL: the SigNoz MCP server does not read this variable (it reads SIGNOZ_URL)
     config/healthcheck.json5:3:3: warning: healthcheck: read, not acted on by this version
@@ -82,7 +110,8 @@ fn the_second_document_loads_as_its_tree() {
     project/integrations/jira-issue.json5:2:1: warning: integrations: read, not acted on by this version
     project/thresholds/alerting.json5:6:7: warning: services.frontend.latency_p99_ms: services.*.latency_p99_ms: read, not acted on by this version
     project/thresholds/alerting.json5:8:7: warning: services.frontend.error_rate_threshold: services.*.error_rate_threshold: read, not acted on by this version
-    project/thresholds/escalation.json5:3:3: warning: levels: read, not acted on by this version
+    project/thresholds/escalation.json5:12:16: warning: levels.L2.mention: at Discord this is only text: it calls nobody (write "<@USER_ID>" or "<@&ROLE_ID>", or add the person to `people`)
+    project/thresholds/escalation.json5:18:16: warning: levels.L3.mention: at Discord this is only text: it calls nobody (write "<@USER_ID>" or "<@&ROLE_ID>", or add the person to `people`)
     project/thresholds/runbooks.json5:3:3: warning: patterns: read, not acted on by this version
     "#);
     let settings = loaded.settings.unwrap();
@@ -94,6 +123,19 @@ fn the_second_document_loads_as_its_tree() {
     let services: Vec<&str> = settings.services.keys().map(|name| name.as_str()).collect();
     assert_eq!(services, ["frontend"]);
     assert_eq!(settings.channels.len(), 1);
+    let rate = settings.channels[0].rate.unwrap();
+    assert_eq!((rate.messages, rate.window), (5, Millis::from_secs(60)));
+    let policy = &settings.triage.policies[0];
+    assert_eq!(policy.automatic, Some(Millis::from_secs(600)));
+    let levels: Vec<(&str, Millis)> =
+        policy.levels.iter().map(|level| (level.name.as_str(), level.timeout)).collect();
+    let minutes = |minutes: u64| Millis::from_secs(minutes * 60);
+    assert_eq!(
+        levels,
+        [("L2 담당 엔지니어 호출", minutes(30)), ("L3 팀 리드 에스컬레이션", minutes(60))]
+    );
+    let lead = &settings.triage.people[&"team-lead".into()].channels[0];
+    assert_eq!((lead.channel.as_str(), lead.mention.as_deref()), ("discord", Some("@team-lead")));
 }
 
 #[test]

@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
 
+mod alertmanager;
+mod escalation;
 mod examples;
 mod hostile;
 mod layout;
+mod rule_test;
 mod settings;
+mod triage;
 
 use std::path::{Path, PathBuf};
 

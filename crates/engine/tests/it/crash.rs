@@ -194,7 +194,7 @@ fn events(state: &State, happening: &Happening, now: jiff::Timestamp) -> Vec<Eve
         }
         Happening::Deliver => {
             let notification = nightcrew_model::id::NotificationId(1);
-            vec![Event::Delivered { notification, delivery: Delivery::Delivered }]
+            vec![Event::Delivered { notification, delivery: Delivery::Delivered { receipt: None } }]
         }
     }
 }

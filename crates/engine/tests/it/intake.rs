@@ -2,7 +2,9 @@
 
 use insta::assert_snapshot;
 
-use crate::timeline::run;
+use nightcrew_engine::settings::Settings;
+
+use crate::timeline::{run, run_with, settings};
 
 #[test]
 fn alerts_of_one_service_and_symptom_are_one_incident() {
@@ -77,4 +79,19 @@ fn a_source_that_goes_on_reporting_a_proven_repair_reopens_it() {
         05:03 tick
         05:04 tick
     "));
+}
+
+#[test]
+fn further_fields_make_further_incidents() {
+    let fields = ["service", "symptom_type", "env"].map(str::to_owned).to_vec();
+    let settings = Settings { dedup_fields: fields, ..settings() };
+    assert_snapshot!(run_with(
+        &settings,
+        "
+        00:00 prometheus fires alertname=A service=cart env=prod instance=a
+        00:01 prometheus fires alertname=A service=cart env=prod instance=b
+        00:02 prometheus fires alertname=A service=cart env=stage
+        00:03 prometheus fires alertname=A service=cart
+    "
+    ));
 }

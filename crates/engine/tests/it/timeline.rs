@@ -8,12 +8,18 @@
 //! 00:01 gate refuses symlink in path
 //! 00:02 step ok                         the running step ends; also `step exits 3`
 //! 00:03 prometheus fires alertname=Down service=web severity=page
+//! 00:04 prometheus fires alertname=Down service=web @00:01     since another time
 //! 00:04 prometheus resolves alertname=Down service=web severity=page
+//! 00:05 silence s1 00:05 20:00 {service="web"}     made, or changed where it is known
+//! 00:05 unsilence s1
 //! 00:05 crash                           the state is folded anew from the decisions
 //! 00:06 tick                            time passes
+//! 00:06 ticks 30:00                     time passes in steps of ten seconds
+//! 00:06 ask …                           a person asks for something: see `people.rs`
 //! 00:07 delivered N-1
 //! ```
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
@@ -29,8 +35,11 @@ use nightcrew_model::condition::{Condition, Operand, Operator};
 use nightcrew_model::decision::{Decision, NotificationKind};
 use nightcrew_model::event::{Delivery, Event};
 use nightcrew_model::id::{NotificationId, Target};
+use nightcrew_model::matcher::Matchers;
+use nightcrew_model::mute::Dependencies;
 use nightcrew_model::plan::{Action, Mode, Playbook, Step, StepOutcome, StepStatus, Verify};
 use nightcrew_model::sample::{Observation, Reading, Sample, Status, Unknown};
+use nightcrew_model::silence::Silence;
 use nightcrew_model::unit::{Millis, Quantity, Unit};
 use nightcrew_model::verdict::{RiskClass, Ruling, Verdict};
 
@@ -80,7 +89,20 @@ pub(crate) fn settings() -> Settings {
         channels: vec![Listener {
             channel: "discord".into(),
             notify: vec![NotificationKind::Escalated, NotificationKind::Resolved],
+            send_resolved: true,
+            fallback: None,
         }],
+        dedup_fields: vec!["service".to_owned(), "symptom_type".to_owned()],
+        routing: None,
+        mute_windows: Vec::new(),
+        policies: Vec::new(),
+        schedules: BTreeMap::new(),
+        people: BTreeMap::new(),
+        dependencies: Dependencies::default(),
+        flap: None,
+        storm: None,
+        watchdogs: Vec::new(),
+        all_clear: None,
     }
 }
 
@@ -123,27 +145,35 @@ pub(crate) fn run(timeline: &str) -> String {
 
 /// Runs a timeline with other settings and prints its decisions.
 pub(crate) fn run_with(settings: &Settings, timeline: &str) -> String {
-    let mut world = World {
-        settings,
-        state: State::default(),
-        detector: Detector::new(thresholds()),
-        decisions: Vec::new(),
-    };
-    for line in timeline.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        let (time, what) = line.split_once(' ').expect("a time and an event");
-        world.happens(moment(time), what);
-    }
-    let mut printed = String::new();
-    for decision in &world.decisions {
-        let ms = decision.at.as_millisecond();
-        let (minutes, seconds) = (ms / 60_000, ms % 60_000 / 1_000);
-        writeln!(printed, "{minutes:02}:{seconds:02} {} ({})", decision.fact, decision.reason)
-            .unwrap();
-    }
-    printed
+    let mut world = World::new(settings);
+    world.play(timeline);
+    world.print()
 }
 
-fn moment(text: &str) -> Timestamp {
+/// When time passes.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Wakes {
+    /// At a `tick` of the timeline.
+    WhenTold,
+    /// Also whenever the state says that something is due, as the crew does it.
+    WhenDue,
+}
+
+/// Runs a timeline: the state that comes of it, and its decisions.
+pub(crate) fn decide(settings: &Settings, timeline: &str, wakes: Wakes) -> (State, Vec<Decision>) {
+    let mut world = World { wakes, ..World::new(settings) };
+    world.play(timeline);
+    (world.state, world.decisions)
+}
+
+/// A time as timelines write it.
+pub(crate) fn clock(at: Timestamp) -> String {
+    let ms = at.as_millisecond();
+    let (minutes, seconds) = (ms / 60_000, ms % 60_000 / 1_000);
+    format!("{minutes:02}:{seconds:02}")
+}
+
+pub(crate) fn moment(text: &str) -> Timestamp {
     let (minutes, seconds) = text.split_once(':').expect("MM:SS");
     let seconds: f64 = seconds.parse().expect("seconds");
     let minutes: i64 = minutes.parse().expect("minutes");
@@ -152,16 +182,67 @@ fn moment(text: &str) -> Timestamp {
     Timestamp::from_millisecond(minutes * 60_000 + ms).unwrap()
 }
 
-struct World<'a> {
+pub(crate) struct World<'a> {
     settings: &'a Settings,
     state: State,
     detector: Detector,
     decisions: Vec<Decision>,
+    wakes: Wakes,
 }
 
-impl World<'_> {
+impl<'a> World<'a> {
+    pub(crate) fn new(settings: &'a Settings) -> Self {
+        Self {
+            settings,
+            state: State::default(),
+            detector: Detector::new(thresholds()),
+            decisions: Vec::new(),
+            wakes: Wakes::WhenTold,
+        }
+    }
+
+    /// The same world under other settings.
+    pub(crate) fn reload(self, settings: &'a Settings) -> Self {
+        Self { settings, ..self }
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    pub(crate) fn decisions(&self) -> &[Decision] {
+        &self.decisions
+    }
+
+    pub(crate) fn play(&mut self, timeline: &str) {
+        for line in timeline.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let (time, what) = line.split_once(' ').expect("a time and an event");
+            let at = moment(time);
+            while self.wakes == Wakes::WhenDue
+                && let Some(due) = self.state.next_due().filter(|due| *due < at)
+            {
+                self.step(due, Event::Tick);
+                assert_ne!(self.state.next_due(), Some(due), "it was due and stays due");
+            }
+            self.happens(at, what);
+        }
+    }
+
+    pub(crate) fn print(&self) -> String {
+        let mut printed = String::new();
+        for decision in &self.decisions {
+            let at = clock(decision.at);
+            writeln!(printed, "{at} {} ({})", decision.fact, decision.reason).unwrap();
+        }
+        printed
+    }
+
     fn step(&mut self, now: Timestamp, event: Event) {
+        let ticks = event == Event::Tick;
         let decisions = step(&mut self.state, self.settings, now, event);
+        if ticks {
+            assert_eq!(self.state.audit(self.settings, now), [], "after {}", self.print());
+        }
         // What is stored must be what was decided.
         for decision in &decisions {
             let json = serde_json::to_string(decision).unwrap();
@@ -174,6 +255,12 @@ impl World<'_> {
         let words: Vec<&str> = what.split_whitespace().collect();
         match words.as_slice() {
             ["tick"] => self.step(now, Event::Tick),
+            ["ticks", until] => self.ticks(now, moment(until)),
+            ["ask", asked @ ..] => {
+                for event in crate::people::asked(now, asked) {
+                    self.step(now, event);
+                }
+            }
             ["crash"] => self.crash(now),
             ["gate", "admits"] => self.gate(now, Ruling::Admitted, "allowed"),
             ["gate", "refuses", why @ ..] => self.gate(now, Ruling::Refused, &why.join(" ")),
@@ -184,8 +271,27 @@ impl World<'_> {
             }
             ["delivered", id] => {
                 let id = id.trim_start_matches("N-").parse().map(NotificationId).unwrap();
-                let delivery = Delivery::Delivered;
+                let delivery = Delivery::Delivered { receipt: None };
                 self.step(now, Event::Delivered { notification: id, delivery });
+            }
+            ["silence", id, starts, ends, matchers @ ..] => {
+                let silence = Silence {
+                    id: (*id).into(),
+                    matchers: Matchers::parse(&matchers.join(" ")).unwrap(),
+                    starts_at: moment(starts),
+                    ends_at: moment(ends),
+                    updated_at: Timestamp::UNIX_EPOCH,
+                    created_by: "kim".into(),
+                    comment: "점검".to_owned(),
+                    repeats: Vec::new(),
+                };
+                let known = self.state.silence(&silence.id).is_some();
+                let fresh = if known { format!("{id}'").into() } else { silence.id.clone() };
+                self.step(now, Event::SilenceAsked { silence: Box::new(silence), fresh });
+            }
+            ["unsilence", id] => {
+                let (silence, by) = ((*id).into(), "lee".into());
+                self.step(now, Event::SilenceEndAsked { silence, by });
             }
             [source, verb @ ("fires" | "resolves"), labels @ ..] => {
                 self.alert(now, source, verb, labels);
@@ -193,6 +299,16 @@ impl World<'_> {
             [target, metric, value] => self.looks(now, target, metric, value),
             _ => panic!("no event: {what}"),
         }
+    }
+
+    /// A tick every ten seconds, and one at the end.
+    fn ticks(&mut self, from: Timestamp, until: Timestamp) {
+        let mut now = from;
+        while now < until {
+            self.step(now, Event::Tick);
+            now = Millis::from_secs(10).after(now);
+        }
+        self.step(until, Event::Tick);
     }
 
     fn looks(&mut self, at: Timestamp, target: &str, metric: &str, value: &str) {
@@ -222,10 +338,12 @@ impl World<'_> {
             "alertmanager" => Source::Alertmanager,
             other => panic!("no source: {other}"),
         };
+        let since = labels.iter().find_map(|label| label.strip_prefix('@')).map_or(now, moment);
+        let labels = labels.iter().filter(|label| !label.starts_with('@'));
         let alert = IncomingAlert {
-            labels: labels.iter().map(|label| label.split_once('=').expect("name=value")).collect(),
+            labels: labels.map(|label| label.split_once('=').expect("name=value")).collect(),
             annotations: Default::default(),
-            starts_at: (verb == "fires").then_some(now),
+            starts_at: (verb == "fires").then_some(since),
             ends_at: (verb == "resolves").then_some(now),
             generator_url: String::new(),
         };

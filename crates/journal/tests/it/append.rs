@@ -3,8 +3,8 @@ use nightcrew_journal::entry::Position;
 use nightcrew_journal::error::{AppendError, ReadError, WriteError};
 use nightcrew_journal::journal::Journal;
 use nightcrew_journal::limit::{
-    BATCH_BYTES_MAX, BATCH_DECISIONS_MAX, ENTRIES_MAX, GROUP_BATCHES_MAX, QUEUE_BATCHES_MAX,
-    STREAM_BYTES_MAX, WAL_BYTES_KEPT,
+    BATCH_BYTES_MAX, BATCH_DECISIONS_MAX, ENTRIES_MAX, FRONT_BYTES_KEPT, FRONT_BYTES_MAX,
+    GROUP_BATCHES_MAX, QUEUE_BATCHES_MAX, STREAM_BYTES_MAX, WAL_BYTES_KEPT,
 };
 use nightcrew_model::plan::Action;
 use rusqlite::Connection;
@@ -195,16 +195,17 @@ async fn a_path_that_is_not_utf8_is_refused_and_not_lost() {
 async fn an_overload_is_refused_at_once_and_what_was_accepted_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let journal = Journal::open(dir.path()).unwrap();
-    // Another program holds the file, so that the leader has to wait.
-    let other = Connection::open(dir.path().join("journal.db")).unwrap();
-    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // Whoever is told of the first batch keeps the writer waiting.
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let stop = move |_| wait.recv().unwrap();
+    journal.append_at(Position::START, vec![note("x")], stop).unwrap();
     let total = QUEUE_BATCHES_MAX + GROUP_BATCHES_MAX + 100;
     let mut callers = JoinSet::new();
     let (refused, mut refusals) = tokio::sync::mpsc::channel(total);
     for n in 0..total {
         let (journal, refused) = (journal.clone(), refused.clone());
         callers.spawn(async move {
-            let outcome = journal.append(one(&n.to_string(), Expected::New, "x")).await;
+            let outcome = journal.append(one(&n.to_string(), Expected::Any, "x")).await;
             if outcome.is_err() {
                 refused.send(()).await.unwrap();
             }
@@ -214,14 +215,14 @@ async fn an_overload_is_refused_at_once_and_what_was_accepted_is_written() {
     drop(refused);
     refusals.recv().await.unwrap();
     assert!(journal.write_stats().waiting <= QUEUE_BATCHES_MAX);
-    other.execute_batch("ROLLBACK").unwrap();
+    go_on.send(()).unwrap();
     let outcomes = callers.join_all().await;
     let overloaded = Err(AppendError::Write(WriteError::Overloaded));
     let n_written = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     let n_refused = outcomes.iter().filter(|outcome| **outcome == overloaded).count();
     assert_eq!(n_written + n_refused, total);
-    assert!(n_refused > 0 && n_written >= QUEUE_BATCHES_MAX);
-    assert_eq!(journal.last_position(), Position(n_written as u64));
+    assert!(n_refused > 0 && n_written >= QUEUE_BATCHES_MAX - 1);
+    assert_eq!(journal.last_position(), Position(n_written as u64 + 1));
 }
 
 #[tokio::test]
@@ -303,10 +304,97 @@ async fn a_write_ahead_log_that_had_to_grow_is_cut_again() {
     let text = "x".repeat(BATCH_BYTES_MAX - 1_000);
     while size() <= WAL_BYTES_KEPT {
         journal.append(one("a", Expected::Any, &text)).await.unwrap();
+        journal.probe_write().await.unwrap();
     }
     other.execute_batch("COMMIT").unwrap();
     for _ in 0..3 {
         journal.append(one("a", Expected::Any, "y")).await.unwrap();
+        journal.probe_write().await.unwrap();
     }
     assert!(size() <= WAL_BYTES_KEPT, "{} bytes", size());
+}
+
+#[tokio::test]
+async fn batches_on_their_way_become_durable_in_order_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(dir.path()).unwrap();
+    let (told, mut outcomes) = tokio::sync::mpsc::unbounded_channel();
+    let send = |end: u64, text: &str| {
+        let (told, text) = (told.clone(), text.to_owned());
+        let decisions = vec![note(&text), fired(end)];
+        let done = move |outcome| told.send((text, outcome)).unwrap();
+        journal.append_at(Position(end), decisions, done).unwrap();
+    };
+    send(0, "하나");
+    send(2, "둘");
+    // The log does not end there, nor where the ones behind it believe.
+    send(3, "셋");
+    send(5, "넷");
+    send(4, "다섯");
+    let moved = |expected, actual| {
+        Err(AppendError::Moved { expected: Position(expected), actual: Position(actual) })
+    };
+    let written = |first| Ok(Committed { first: Position(first), last: Position(first + 1) });
+    let expected = [
+        ("하나", written(1)),
+        ("둘", written(3)),
+        ("셋", moved(3, 4)),
+        ("넷", moved(5, 4)),
+        ("다섯", written(5)),
+    ];
+    for (text, outcome) in expected {
+        assert_eq!(outcomes.recv().await.unwrap(), (text.to_owned(), outcome));
+    }
+    let error = moved(3, 4).map(|_: Committed| ()).unwrap_err();
+    assert!(!error.is_retryable());
+    assert_eq!(error.to_string(), "the log ends at 4 and not at 3; decide again");
+    let texts: Vec<String> = whole(&journal)
+        .await
+        .iter()
+        .step_by(2)
+        .map(|entry| noted(&entry.decision).to_owned())
+        .collect();
+    assert_eq!(texts, ["하나", "둘", "다섯"]);
+}
+
+#[tokio::test]
+async fn a_batch_on_its_way_that_breaks_a_limit_is_given_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(dir.path()).unwrap();
+    for (decisions, expected) in [
+        (vec![], AppendError::Empty),
+        (vec![note("x"); BATCH_DECISIONS_MAX + 1], AppendError::TooLarge),
+        (vec![note(&"가".repeat(BATCH_BYTES_MAX / 3))], AppendError::TooLarge),
+    ] {
+        let unreached = |_| panic!("nothing was taken");
+        let refused = journal.append_at(Position::START, decisions.clone(), unreached).unwrap_err();
+        assert_eq!((refused.error, refused.decisions), (expected, decisions));
+    }
+}
+
+#[tokio::test]
+async fn much_that_is_durable_goes_round_in_the_front_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(dir.path()).unwrap();
+    let text = "x".repeat(BATCH_BYTES_MAX - 1_000);
+    let mut callers = JoinSet::new();
+    // Nobody reads meanwhile, so the tables are behind, and have to catch up when the file is full.
+    for n in 0..FRONT_BYTES_MAX / BATCH_BYTES_MAX + 2 {
+        let (journal, text) = (journal.clone(), text.clone());
+        callers.spawn(async move {
+            journal.append(one(&n.to_string(), Expected::Any, &text)).await.unwrap();
+        });
+    }
+    let n_batches = callers.join_all().await.len();
+    assert_eq!(journal.last_position(), Position(n_batches as u64));
+    assert!(dir.path().join("journal.front").metadata().unwrap().len() <= FRONT_BYTES_MAX as u64);
+    let mut after = Position::START;
+    while after < journal.last_position() {
+        let page = journal.read(after, 1_000).await.unwrap();
+        assert!(page.iter().all(|entry| noted(&entry.decision) == text));
+        after = page.last().unwrap().position;
+    }
+    journal.close().await.unwrap();
+    assert!(dir.path().join("journal.front").metadata().unwrap().len() <= FRONT_BYTES_KEPT as u64);
+    nightcrew_journal::rebuild::verify(dir.path()).unwrap();
 }

@@ -34,7 +34,7 @@ type Contents = (Vec<Entry>, Vec<AlertRow>, Vec<IncidentRow>, Vec<OutboxRow>);
 async fn contents(journal: &Journal) -> Result<Contents, ReadError> {
     let mut messages = Vec::new();
     for n in 0..50 {
-        messages.extend(journal.outbox_of(IncidentId(n), 100).await?);
+        messages.extend(journal.outbox_of(&IncidentId(n).into(), 100).await?);
     }
     Ok((
         journal.read(Position::START, 1_000).await?,

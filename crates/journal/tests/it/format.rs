@@ -13,11 +13,11 @@ use crate::sample::{every_kind, whole};
 const V1: &str = include_str!("../fixtures/journal-v1.jsonl");
 
 /// How many kinds of fact there are.  Where [`count_facts`] no longer compiles there is one more.
-const FACTS: usize = 22;
+const FACTS: usize = 40;
 
 /// How many kinds of reason there are.  Where [`count_reasons`] no longer compiles there is one
 /// more.
-const REASONS: usize = 31;
+const REASONS: usize = 53;
 
 fn v1() -> Vec<Decision> {
     V1.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -66,7 +66,25 @@ fn count_facts(decisions: &[Decision]) -> usize {
         | Fact::IncidentResolved { .. }
         | Fact::IncidentEscalated { .. }
         | Fact::IncidentClosed { .. }
+        | Fact::IncidentAcknowledged { .. }
+        | Fact::AcknowledgementEnded { .. }
+        | Fact::IncidentCorrelated { .. }
+        | Fact::EscalationStepped { .. }
+        | Fact::EscalationHeld { .. }
+        | Fact::FlapBegan { .. }
+        | Fact::FlapEnded { .. }
+        | Fact::StormBegan { .. }
+        | Fact::StormEnded { .. }
+        | Fact::SilenceSet { .. }
+        | Fact::SilenceExpired { .. }
+        | Fact::LockTaken { .. }
+        | Fact::LockReleased { .. }
+        | Fact::OverrideSet { .. }
+        | Fact::GroupTold { .. }
+        | Fact::GroupHeld { .. }
         | Fact::NotificationQueued { .. }
+        | Fact::NotificationSuppressed { .. }
+        | Fact::NotificationSuperseded { .. }
         | Fact::NotificationDelivered { .. }
         | Fact::NotificationFailed { .. }
         | Fact::AgentChanged { .. }) => discriminant(fact),
@@ -106,6 +124,28 @@ fn count_reasons(decisions: &[Decision]) -> usize {
         | Reason::ChannelListens
         | Reason::ReceiverAccepted
         | Reason::ReceiverRefused { .. }
+        | Reason::Asked { .. }
+        | Reason::Muted { .. }
+        | Reason::Routed { .. }
+        | Reason::RoutedMuted
+        | Reason::EndsNotWanted
+        | Reason::WasTold
+        | Reason::StillFires
+        | Reason::Policy { .. }
+        | Reason::NotAcknowledged { .. }
+        | Reason::AutomaticTimeOver { .. }
+        | Reason::AcknowledgementOld { .. }
+        | Reason::Fallback { .. }
+        | Reason::Superseded { .. }
+        | Reason::DependsOn { .. }
+        | Reason::TooMany { .. }
+        | Reason::Changes { .. }
+        | Reason::Calm { .. }
+        | Reason::Locked { .. }
+        | Reason::WatchdogSilent { .. }
+        | Reason::WatchdogHeard
+        | Reason::Daily
+        | Reason::KeptBack { .. }
         | Reason::Supervision { .. }) => discriminant(reason),
     });
     reasons.collect::<HashSet<_>>().len()

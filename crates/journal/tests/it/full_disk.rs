@@ -5,7 +5,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use nightcrew_journal::batch::{Append, Batch, Expected};
-use nightcrew_journal::error::{AppendError, OpenError, WriteError};
+use nightcrew_journal::entry::Position;
+use nightcrew_journal::error::{AppendError, OpenError, ReadError, WriteError};
 use nightcrew_journal::journal::Journal;
 use nightcrew_journal::rebuild::{rebuild, verify};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
@@ -23,7 +24,7 @@ impl SmallDisk {
     /// None, with a word why, where this process may not mount.
     fn mount() -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
-        let size = Some(c"size=3m");
+        let size = Some(c"size=8m");
         match mount("tmpfs", dir.path(), "tmpfs", MountFlags::empty(), size) {
             Ok(()) => Some(Self { dir }),
             Err(error) => {
@@ -78,7 +79,7 @@ async fn append_until_full(journal: &Journal) -> usize {
 async fn verified_copy(data: &Path) {
     // The journal stays open; what is on the disk is checked elsewhere.
     let elsewhere = tempfile::tempdir().unwrap();
-    for name in ["journal.db", "journal.db-wal", "journal.mark"] {
+    for name in ["journal.db", "journal.db-wal", "journal.front", "journal.mark"] {
         std::fs::copy(data.join(name), elsewhere.path().join(name)).unwrap();
     }
     verify(elsewhere.path()).unwrap();
@@ -92,6 +93,8 @@ async fn a_full_disk_refuses_loses_nothing_and_goes_on_when_there_is_space() {
     let data = disk.data();
     let journal = Journal::open(&data).unwrap();
     journal.append(story(1).into()).await.unwrap();
+    // In the tables too: what is not yet there needs space.
+    journal.probe_write().await.unwrap();
     let filler = disk.fill();
     let n_written = append_until_full(&journal).await;
     let error = journal.append(large()).await.unwrap_err();
@@ -109,6 +112,36 @@ async fn a_full_disk_refuses_loses_nothing_and_goes_on_when_there_is_space() {
     verify(&data).unwrap();
     let journal = Journal::open(&data).unwrap();
     assert_eq!(journal.last_position(), committed.last);
+}
+
+#[tokio::test]
+async fn what_was_durable_when_another_program_filled_the_disk_is_there_when_there_is_space() {
+    let Some(disk) = SmallDisk::mount() else {
+        return;
+    };
+    let journal = Journal::open(&disk.data()).unwrap();
+    for _ in 0..10 {
+        journal.append(large()).await.unwrap();
+    }
+    let filler = disk.fill();
+    let last = journal.last_position();
+    // It may be in the tables already; if it is not, a read says what is wrong.
+    if let Err(error) = journal.read(Position::START, 100).await {
+        assert!(matches!(&error, ReadError::Io(_)), "{error}");
+    }
+    // What is only shown is shown as far as it is in the tables.
+    journal.counts().await.unwrap();
+    journal.outbox_counts().await.unwrap();
+    assert!(journal.alerts(None, 10).await.unwrap().is_empty());
+    let error = journal.append(large()).await.unwrap_err();
+    assert_eq!(error, AppendError::Write(WriteError::Full));
+    assert_eq!(journal.probe_write().await, Err(WriteError::Full));
+    std::fs::remove_file(filler).unwrap();
+    journal.probe_write().await.unwrap();
+    assert_eq!(whole(&journal).await.len() as u64, last.0);
+    assert_eq!(journal.append(large()).await.unwrap().first, last.next());
+    journal.close().await.unwrap();
+    verify(&disk.data()).unwrap();
 }
 
 #[tokio::test]

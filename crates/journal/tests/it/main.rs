@@ -6,8 +6,13 @@
 mod append;
 mod crash;
 mod damage;
+mod dead_letter;
 mod format;
+mod front;
 mod full_disk;
+mod lanes;
+mod later;
+mod layout;
 mod open;
 mod outbox;
 mod property;

@@ -44,14 +44,14 @@ fn a_journal_of_a_newer_layout_is_refused_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     drop(Journal::open(dir.path()).unwrap());
     let file = Connection::open(dir.path().join("journal.db")).unwrap();
-    file.execute_batch("PRAGMA user_version = 2").unwrap();
+    file.execute_batch("PRAGMA user_version = 3").unwrap();
     drop(file);
     for error in [
         Journal::open(dir.path()).unwrap_err(),
         verify(dir.path()).unwrap_err(),
         rebuild(dir.path()).unwrap_err(),
     ] {
-        let newer = matches!(error, OpenError::NewerSchema { found: 2, known: 1 });
+        let newer = matches!(error, OpenError::NewerSchema { found: 3, known: 2 });
         assert!(newer, "{error}");
     }
 }

@@ -232,9 +232,10 @@ pub(crate) fn closed(n: u64) -> Decision {
 pub(crate) fn queued(notification: u64, incident: u64, channel: &str) -> Decision {
     let fact = Fact::NotificationQueued {
         notification: NotificationId(notification),
-        incident: IncidentId(incident),
+        subject: IncidentId(incident).into(),
         channel: channel.into(),
         kind: NotificationKind::Escalated,
+        mentions: Vec::new(),
     };
     let second = i64::try_from(notification).unwrap();
     decision(second, fact, Reason::ChannelListens)
@@ -243,8 +244,9 @@ pub(crate) fn queued(notification: u64, incident: u64, channel: &str) -> Decisio
 pub(crate) fn delivered(notification: u64, incident: u64, channel: &str) -> Decision {
     let fact = Fact::NotificationDelivered {
         notification: NotificationId(notification),
-        incident: IncidentId(incident),
+        subject: IncidentId(incident).into(),
         channel: channel.into(),
+        receipt: None,
     };
     decision(11, fact, Reason::ReceiverAccepted)
 }
@@ -252,7 +254,7 @@ pub(crate) fn delivered(notification: u64, incident: u64, channel: &str) -> Deci
 pub(crate) fn refused(notification: u64, incident: u64, channel: &str) -> Decision {
     let fact = Fact::NotificationFailed {
         notification: NotificationId(notification),
-        incident: IncidentId(incident),
+        subject: IncidentId(incident).into(),
         channel: channel.into(),
     };
     let error = "HTTP 404: 알 수 없는 웹훅".to_owned();
@@ -311,7 +313,7 @@ pub(crate) fn every_kind() -> Vec<Decision> {
     let failed = |reason| decision(7, Fact::AttemptFailed { attempt }, reason);
     let seen = || "12.3 %".to_owned();
     let rule = || "disk_usage >= 90 %".to_owned();
-    vec![
+    let mut all = vec![
         fired(7),
         decision(2, changed, Reason::Reported { source }),
         resolved_alert(7),
@@ -353,5 +355,7 @@ pub(crate) fn every_kind() -> Vec<Decision> {
         decision(5, verifying(42).fact, Reason::AlreadyGood),
         decision(5, verifying(42).fact, Reason::VerificationCutOff),
         decision(30, reopened(42).fact, Reason::StillReported),
-    ]
+    ];
+    all.extend(crate::later::later_kinds());
+    all
 }

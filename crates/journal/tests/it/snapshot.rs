@@ -53,8 +53,8 @@ async fn a_damaged_snapshot_is_left_aside_for_the_one_before() {
     let error = nightcrew_journal::rebuild::verify(dir.path()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "a table of the journal is damaged: 0 retries and 1 snapshots have a wrong checksum; run \
-         `nightcrew rebuild`"
+        "a table of the journal is damaged: 0 retries, 1 snapshots and 0 dead letters have a wrong \
+         checksum; run `nightcrew rebuild`"
     );
     nightcrew_journal::rebuild::rebuild(dir.path()).unwrap();
     nightcrew_journal::rebuild::verify(dir.path()).unwrap();

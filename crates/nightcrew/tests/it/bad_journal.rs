@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::crew::{Crew, quiet};
 use crate::stage::{Done, Stage};
 
-/// A text that stands in the journal wherever the alert stands.
+/// A text that stands in the journal wherever the alert's incident stands.
 const WORDS: &str = "깨지면-안-되는-문장";
 
 /// Makes a journal with a few alerts in it, closed in order.
@@ -16,8 +16,10 @@ fn journal(stage: &Stage) {
     let crew = Crew::up(stage, &quiet());
     for n in 0..20 {
         let alert = json!([{
-            "labels": { "alertname": format!("a{n}"), "service": format!("s{n}") },
-            "annotations": if n == 7 { json!({ "summary": WORDS }) } else { json!({}) },
+            "labels": {
+                "alertname": format!("a{n}"),
+                "service": if n == 7 { WORDS.to_owned() } else { format!("s{n}") },
+            },
             "endsAt": "2100-01-01T00:00:00Z",
         }]);
         assert_eq!(crew.post("/api/v2/alerts", alert.to_string()).status, 200);

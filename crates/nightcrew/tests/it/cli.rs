@@ -39,6 +39,9 @@ fn the_help_names_every_command() {
       agents     The members of the crew
       alerts     The alerts that the crew knows
       incidents  The incidents
+      silences   Keep people from hearing of some alerts for some time
+      locks      Keep something from being done to some services for some time
+      oncall     Who is on call
       playbooks  The playbooks of a configuration
       gate       The gate that every action passes
       rebuild    Rebuild the tables of a journal from its log, while no crew runs on it
@@ -138,7 +141,7 @@ fn the_second_document_s_tree_loads_and_its_mistakes_are_told() {
     ];
     let (code, said) = check("openclaw-agent-configs", &env);
     assert_eq!(code, Some(0));
-    insta::assert_snapshot!(said, @r"
+    insta::assert_snapshot!(said, @r##"
     openclaw-agent-configs/openclaw.json:3:3: warning: agents: read, not acted on by this version
     openclaw-agent-configs/openclaw.json:18:3: warning: mcpServers: read, not acted on by this version
     openclaw-agent-configs/config/agents/ops-monitor.json5:5:5: warning: agents[0].tools[0]: the SigNoz MCP server has no tool of this name (did you mean `signoz_list_services`?)
@@ -146,7 +149,7 @@ fn the_second_document_s_tree_loads_and_its_mistakes_are_told() {
     openclaw-agent-configs/config/agents/ops-monitor.json5:8:5: warning: agents[0].tools[3]: the SigNoz MCP server has no tool of this name (did you mean `signoz_get_trace_details`?)
     openclaw-agent-configs/config/agents/ops-monitor.json5:9:5: warning: agents[0].tools[4]: the SigNoz MCP server has no tool of this name (did you mean `signoz_list_alert_rules`?)
     openclaw-agent-configs/config/agents/ops-monitor.json5:10:5: warning: agents[0].tools[5]: the SigNoz MCP server has no tool of this name (did you mean `signoz_create_alert`?)
-    openclaw-agent-configs/config/agents/ops-monitor.json5:51:5: warning: agents[0].guardrails.rate_limits: guardrails.rate_limits: read, not acted on by this version
+    openclaw-agent-configs/config/agents/ops-monitor.json5:54:7: warning: agents[0].guardrails.rate_limits.signoz_queries_per_minute: guardrails.rate_limits: read, not acted on by this version
     openclaw-agent-configs/config/agents/jira-resolver.json5:7:7: warning: agents[1].verification.success_criteria.error_rate_below: verification.success_criteria: read, not acted on by this version
     openclaw-agent-configs/project/integrations/signoz.json5:6:5: warning: mcpServers.signoz.env.SIGNOZ_API_URL: the SigNoz MCP server does not read this variable (it reads SIGNOZ_URL)
     openclaw-agent-configs/config/healthcheck.json5:3:3: warning: healthcheck: read, not acted on by this version
@@ -157,10 +160,11 @@ fn the_second_document_s_tree_loads_and_its_mistakes_are_told() {
     openclaw-agent-configs/project/integrations/jira-issue.json5:2:1: warning: integrations: read, not acted on by this version
     openclaw-agent-configs/project/thresholds/alerting.json5:6:7: warning: services.frontend.latency_p99_ms: services.*.latency_p99_ms: read, not acted on by this version
     openclaw-agent-configs/project/thresholds/alerting.json5:8:7: warning: services.frontend.error_rate_threshold: services.*.error_rate_threshold: read, not acted on by this version
-    openclaw-agent-configs/project/thresholds/escalation.json5:3:3: warning: levels: read, not acted on by this version
+    openclaw-agent-configs/project/thresholds/escalation.json5:12:16: warning: levels.L2.mention: at Discord this is only text: it calls nobody (write "<@USER_ID>" or "<@&ROLE_ID>", or add the person to `people`)
+    openclaw-agent-configs/project/thresholds/escalation.json5:18:16: warning: levels.L3.mention: at Discord this is only text: it calls nobody (write "<@USER_ID>" or "<@&ROLE_ID>", or add the person to `people`)
     openclaw-agent-configs/project/thresholds/runbooks.json5:3:3: warning: patterns: read, not acted on by this version
-    17 files, 0 errors, 20 warnings
-    ");
+    17 files, 0 errors, 21 warnings
+    "##);
 }
 
 #[test]

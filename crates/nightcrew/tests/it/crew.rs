@@ -35,10 +35,15 @@ impl<'a> Crew<'a> {
 
     /// Starts a crew with the configuration that is there, and waits until it listens.
     pub(crate) fn listening(stage: &'a Stage) -> Self {
+        Self::listening_at(stage, SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// Starts a crew at an address, and waits until it listens.
+    pub(crate) fn listening_at(stage: &'a Stage, address: SocketAddr) -> Self {
         let _ = std::fs::remove_file(stage.path("up.out"));
         let mut command = stage.command(env!("CARGO_BIN_EXE_nightcrew"), "up");
         command.args(["up", "--config", "nightcrew.json5", "--data", "data"]);
-        command.args(["--listen", "127.0.0.1:0"]);
+        command.args(["--listen", &address.to_string()]);
         let mut crew = Self {
             stage,
             child: command.spawn().unwrap(),

@@ -13,6 +13,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a test says what it skipped")]
 
 mod alertmanager;
+mod amtool;
 mod bad_alerts;
 mod bad_config;
 mod bad_journal;
@@ -20,11 +21,14 @@ mod cli;
 mod crash;
 mod crew;
 mod demo;
+mod differential;
 mod full_disk;
 mod gate;
 mod heal;
+mod operator;
 mod prometheus;
 mod seeds;
+mod soak;
 mod stage;
 mod supervised;
 mod wire;

@@ -36,6 +36,11 @@ pub(crate) fn post(address: SocketAddr, path: &str, body: &[u8]) -> io::Result<A
     exchange(address, "POST", path, body)
 }
 
+/// Removes what is at a path.
+pub(crate) fn delete(address: SocketAddr, path: &str) -> io::Result<Answer> {
+    exchange(address, "DELETE", path, b"")
+}
+
 fn exchange(address: SocketAddr, method: &str, path: &str, body: &[u8]) -> io::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;

@@ -175,9 +175,10 @@ pub(crate) fn queued(ms: i64, notification: u64, kind: NotificationKind) -> Deci
         ms,
         Fact::NotificationQueued {
             notification: NotificationId(notification),
-            incident: INCIDENT,
+            subject: INCIDENT.into(),
             channel: "discord".into(),
             kind,
+            mentions: Vec::new(),
         },
         Reason::ChannelListens,
     )
@@ -235,8 +236,9 @@ pub(crate) fn healed() -> Vec<Decision> {
             3_100,
             Fact::NotificationDelivered {
                 notification: NotificationId(7),
-                incident: INCIDENT,
+                subject: INCIDENT.into(),
                 channel: "discord".into(),
+                receipt: None,
             },
             Reason::ReceiverAccepted,
         ),
@@ -285,7 +287,7 @@ pub(crate) fn escalated() -> Vec<Decision> {
             1_900,
             Fact::NotificationFailed {
                 notification: NotificationId(8),
-                incident: INCIDENT,
+                subject: INCIDENT.into(),
                 channel: "discord".into(),
             },
             Reason::ReceiverRefused {

@@ -20,8 +20,9 @@ fn what_cannot_happen_is_told_and_not_applied() {
         Fact::AttemptFailed { attempt: AttemptId { incident: INCIDENT, number: 9 } },
         Fact::NotificationDelivered {
             notification: nightcrew_model::id::NotificationId(99),
-            incident: INCIDENT,
+            subject: INCIDENT.into(),
             channel: "discord".into(),
+            receipt: None,
         },
         decisions[1].fact.clone(),
         decisions[2].fact.clone(),

@@ -1,6 +1,7 @@
 //! Incidents.
 
 use jiff::Timestamp;
+use nightcrew_engine::escalation::Escalation;
 use nightcrew_journal::row::IncidentRow;
 use serde::Serialize;
 
@@ -58,11 +59,51 @@ impl From<IncidentRow> for IncidentView {
     }
 }
 
+/// How far an incident went with people.
+#[derive(Serialize)]
+pub(crate) struct EscalationView {
+    acknowledged_by: Option<String>,
+    acknowledged_at: Option<Timestamp>,
+    policy: Option<String>,
+    /// `L1`, `L2`, …
+    level: Option<String>,
+    told: Vec<String>,
+    told_at: Option<Timestamp>,
+    /// When the next level is told unless somebody acknowledges.
+    next_at: Option<Timestamp>,
+    /// The channels that know of it.
+    channels: Vec<String>,
+    /// What keeps people from hearing of it.
+    held: Option<String>,
+}
+
+impl From<&Escalation> for EscalationView {
+    fn from(escalation: &Escalation) -> Self {
+        let (taken, stage) = (escalation.acknowledged.as_ref(), escalation.stage.as_ref());
+        let told = stage.into_iter().flat_map(|stage| &stage.told);
+        Self {
+            acknowledged_by: taken.map(|taken| taken.by.to_string()),
+            acknowledged_at: taken.map(|taken| taken.at),
+            policy: stage.map(|stage| stage.policy.to_string()),
+            level: stage.map(|stage| stage.level.to_string()),
+            told: told.map(ToString::to_string).collect(),
+            told_at: stage.map(|stage| stage.at),
+            next_at: stage.and_then(|stage| stage.next_at),
+            channels: escalation.channels.iter().map(ToString::to_string).collect(),
+            held: escalation.held.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
 /// An incident with its story.
 #[derive(Serialize)]
 pub(crate) struct IncidentDetail {
     #[serde(flatten)]
     pub(crate) incident: IncidentView,
+    /// How far it went with people; none: it did not.
+    pub(crate) escalation: Option<EscalationView>,
+    /// The incident that is the cause of this one.
+    pub(crate) root: Option<String>,
     /// Every decision about it, in order.
     pub(crate) timeline: Vec<EntryView>,
     /// The `after` of the next page of the timeline; none when this is the end.

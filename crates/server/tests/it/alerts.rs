@@ -1,7 +1,8 @@
 //! `POST` and `GET /api/v2/alerts`.
 
 use axum::http::{Method, StatusCode};
-use nightcrew_server::limit::{ALERTS_BODY_BYTES_MAX, ALERTS_PER_REQUEST_MAX};
+use nightcrew_intake::limit::ALERTS_MAX;
+use nightcrew_server::limit::ALERTS_BODY_BYTES_MAX;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -36,7 +37,7 @@ async fn what_is_posted_is_durable_and_read_back() {
     let held = &held[0];
     assert_eq!(held["labels"]["alertname"], "디스크가득참");
     assert_eq!(held["labels"].get("empty"), None);
-    assert_eq!(held["startsAt"], "2026-11-21T03:00:00.123456789Z");
+    assert_eq!(held["startsAt"], "2026-11-21T03:00:00.123Z");
     assert_eq!(
         held["status"],
         json!({"state": "active", "silencedBy": [], "inhibitedBy": [], "mutedBy": []})
@@ -94,9 +95,9 @@ async fn what_is_no_array_of_alerts_is_refused() {
         (b"null".to_vec(), "expected an array of alerts"),
         (b"[{]".to_vec(), "cannot be read"),
         (b"[] x".to_vec(), "cannot be read"),
-        (b"[\"\xff\"]".to_vec(), "not UTF-8 at byte 2"),
-        (b"[".repeat(1_000_000), "nest deeper than 32 at byte 32"),
-        (format!("[{}1]", "1,".repeat(ALERTS_PER_REQUEST_MAX)).into_bytes(), "50001 alerts"),
+        (b"[\"\xff\"]".to_vec(), "not UTF-8 from byte 2"),
+        (b"[".repeat(1_000_000), "cannot be read"),
+        (format!("[{}1]", "1,".repeat(ALERTS_MAX)).into_bytes(), "50001 alerts"),
     ];
     for (body, why) in bodies {
         let answer = outpost.post(ALERTS, body).await;
@@ -114,7 +115,7 @@ async fn a_body_that_is_too_large_is_refused_with_a_hint() {
     let answer = outpost.post(ALERTS, vec![b' '; ALERTS_BODY_BYTES_MAX + 1]).await;
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(answer.header("content-type"), "application/problem+json");
-    assert_eq!(answer.json()["hint"], "send the alerts in several requests");
+    assert_eq!(answer.json()["hint"], "send it in several requests");
     outpost.stop().await;
 }
 

@@ -105,7 +105,10 @@ async fn what_is_not_there_or_not_valid_is_a_problem_with_a_hint() {
         ("/api/v1/alerts/xyz", 400),
         ("/api/v1/alerts?limit=-1", 400),
         ("/api/v1/events?from=x", 400),
-        ("/api/v2/silences", 404),
+        ("/api/v1/locks/none", 404),
+        ("/api/v1/oncall/none", 404),
+        ("/api/v1/oncall/none.ics", 404),
+        ("/chat/none", 404),
         ("/%00/../etc/passwd", 404),
         ("/nothing", 404),
     ];
@@ -154,6 +157,68 @@ async fn a_crew_becomes_ready_and_says_how_it_is() {
     assert_eq!(outpost.get("/api/v1/playbooks").await.json(), json!({"items": []}));
     let status = outpost.get("/api/v2/status").await.json();
     assert_eq!(status["cluster"], json!({"status": "disabled", "peers": []}));
+    outpost.stop().await;
+}
+
+#[tokio::test]
+async fn an_alert_says_why_nobody_was_told() {
+    let outpost = Outpost::start().await;
+    report(&outpost, 7..8).await;
+    let list = outpost.get("/api/v1/alerts").await.json();
+    let path = format!("/api/v1/alerts/{}", list["items"][0]["fingerprint"].as_str().unwrap());
+    let sentences = |story: &Value| story["why"]["sentences"].to_string();
+    let story = outpost.get(&path).await.json();
+    assert_eq!(story["incident"], "INC-1");
+    assert!(sentences(&story).contains("INC-1 is escalated"), "{}", sentences(&story));
+    let facts: Vec<&str> = story["timeline"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["fact"].as_str().unwrap())
+        .collect();
+    assert!(facts.contains(&"alert_fired") && facts.contains(&"incident_opened"), "{facts:?}");
+
+    let silence = json!({
+        "matchers": [{"name": "service", "value": "s7", "isRegex": false}],
+        "startsAt": "2026-01-01T00:00:00Z", "endsAt": "2100-01-01T00:00:00Z",
+        "createdBy": "kim", "comment": "점검",
+    });
+    let request = Request::post("/api/v2/silences")
+        .header("host", "localhost")
+        .header("content-type", "application/json");
+    outpost.send(request.body(Body::from(silence.to_string())).unwrap()).await;
+    let story = outpost.get(&path).await.json();
+    assert!(sentences(&story).contains("of kim holds until"), "{}", sentences(&story));
+
+    let labels = json!({"alertname": "서비스다운", "service": "s7", "severity": "page"});
+    let over = json!([{"labels": labels, "endsAt": outpost.handle().clock().now()}]);
+    outpost.post("/api/v2/alerts", over.to_string()).await;
+    let story = outpost.get(&path).await.json();
+    assert_eq!((&story["state"], &story["incident"]), (&json!("resolved"), &json!("INC-1")));
+    assert!(sentences(&story).contains("it does not fire"), "{}", sentences(&story));
+    outpost.stop().await;
+}
+
+#[tokio::test]
+async fn a_reload_needs_a_configuration_and_the_audit_is_part_of_being_ready() {
+    let outpost = Outpost::start().await;
+    let none = outpost.post("/-/reload", "").await;
+    assert_eq!(none.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(none.text.starts_with("failed to reload config: "), "{}", none.text);
+    let settings = outpost.handle().settings();
+    outpost.handle().reload_from(nightcrew_crew::reload::Reloader::new(move || {
+        let mut settings = nightcrew_config::settings::Settings::clone(&settings);
+        settings.listen = "127.0.0.1:1".parse().unwrap();
+        Ok(settings)
+    }));
+    let reloaded = outpost.post("/-/reload", "").await;
+    assert_eq!(reloaded.status, StatusCode::OK);
+    assert!(reloaded.text.contains("listen"), "{}", reloaded.text);
+    let ready = outpost.until("/readyz", |answer| answer.status == StatusCode::OK).await.json();
+    assert!(ready["audit"].is_null() || ready["audit"]["passes"] == true, "{ready}");
+    let early = outpost.get("/api/v1/audit").await;
+    assert!(matches!(early.status.as_u16(), 200 | 503), "{}", early.text);
+    assert_eq!(outpost.get("/-/ready").await.text, "OK");
     outpost.stop().await;
 }
 

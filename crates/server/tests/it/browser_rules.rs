@@ -22,7 +22,7 @@ async fn a_page_of_another_site_can_neither_read_nor_report() {
     let foreign = ask("POST", "localhost:7979", Some("http://attacker.example")).await;
     assert_eq!(foreign.status, StatusCode::FORBIDDEN);
     assert_eq!(foreign.json()["type"], "urn:nightcrew:problem:other-site");
-    assert_eq!(ask("GET", "localhost:7979", None).await.text, "[]", "nothing was stored");
+    assert_eq!(ask("GET", "localhost:7979", None).await.text, "[]\n", "nothing was stored");
     let own = ask("POST", "localhost:7979", Some("http://localhost:7979")).await;
     assert_eq!(own.status, StatusCode::OK);
     outpost.stop().await;

@@ -5,8 +5,14 @@
 mod alerts;
 mod api;
 mod browser_rules;
+mod chat;
+mod doors;
 mod events;
+mod groups;
 mod hooks;
+mod locks;
+mod oncall;
 mod outpost;
+mod silences;
 mod socket;
 mod tools;

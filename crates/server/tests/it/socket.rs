@@ -51,6 +51,40 @@ async fn serves_until_it_is_told_to_stop_and_ends_event_streams() {
 }
 
 #[tokio::test]
+async fn alerts_go_in_by_the_same_rules_as_everything_else() {
+    let outpost = Outpost::start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = serve(outpost.handle().clone(), listener, async { drop(stopped.await) });
+    let client = async move {
+        let post = async |host: &str, origin: &str, body: &str| {
+            let request = format!(
+                "POST /api/v2/alerts HTTP/1.1\r\nHost: {host}\r\n{origin}Content-Length: {}\r\n\
+                 Connection: close\r\n\r\n{body}",
+                body.len()
+            );
+            exchange(address, &request).await
+        };
+        let body = r#"[{"labels":{"alertname":"x"}}]"#;
+        let taken = post("localhost", "", body).await;
+        assert!(taken.starts_with("HTTP/1.1 200 OK\r\n"), "{taken}");
+        for header in ["cache-control: no-store", "x-content-type-options: nosniff"] {
+            assert!(taken.contains(header), "{taken}");
+        }
+        assert!(post("evil.example", "", body).await.starts_with("HTTP/1.1 403"));
+        let foreign = post("localhost", "Origin: http://evil.example\r\n", body).await;
+        assert!(foreign.starts_with("HTTP/1.1 403"), "{foreign}");
+        assert!(post("localhost", "", "{").await.starts_with("HTTP/1.1 400"));
+        stop.send(()).unwrap();
+    };
+    let (served, ()) = soon("the end", async { tokio::join!(serving, client) }).await;
+    served.unwrap();
+    assert_eq!(outpost.get("/api/v2/alerts").await.json().as_array().unwrap().len(), 1);
+    outpost.stop().await;
+}
+
+#[tokio::test]
 async fn a_body_of_50_mb_is_answered_and_not_kept() {
     let outpost = Outpost::start().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,0 +1,22 @@
+//! The fakes.
+
+mod desk;
+mod discord;
+mod github;
+mod opsgenie;
+mod pagerduty;
+mod slack;
+mod smtp;
+mod telegram;
+mod text;
+mod webhook;
+
+pub use desk::{Answer, Desk, Mode, Received, Server};
+pub use discord::Discord;
+pub use github::{Comment, Github, Issue};
+pub use opsgenie::{Alert, Opsgenie};
+pub use pagerduty::{Incident, Pagerduty};
+pub use slack::{Post, Slack};
+pub use smtp::{Mail, Smtp, SmtpMode};
+pub use telegram::{Sent, Telegram};
+pub use webhook::Webhook;
