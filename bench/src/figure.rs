@@ -12,6 +12,7 @@ pub(crate) enum Unit {
     Bytes,
     PerSecond,
     Count,
+    Ratio,
 }
 
 /// One measured value.
@@ -63,6 +64,7 @@ impl Unit {
             Self::Bytes => format!("{} B", thousands(value)),
             Self::PerSecond => format!("{}/s", thousands(value)),
             Self::Count => thousands(value),
+            Self::Ratio => format!("{value:.2}"),
         }
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 
 use crate::http::Connection;
-use crate::stopwatch::Stopwatch;
+use crate::stopwatch::{Stopwatch, ms, pause};
 
 /// Where alerts are posted.
 pub(crate) const ALERTS: &str = "/api/v2/alerts";
@@ -75,6 +75,52 @@ pub(crate) fn body(ids: Range<u64>) -> String {
     body
 }
 
+/// Posts one alert after the other on each connection, so many a second together, whether the last
+/// one was quick or not: a latency counts from when the alert was to be posted.
+pub(crate) fn post_at(
+    address: SocketAddr,
+    connections: u64,
+    per_second: f64,
+    time: Duration,
+) -> anyhow::Result<Outcome> {
+    let every = Duration::from_secs_f64(connections as f64 / per_second.max(1.0));
+    let watch = Stopwatch::start();
+    let post = |n: u64| -> std::io::Result<Outcome> {
+        let mut connection = Connection::open(address)?;
+        let mut outcome = Outcome::default();
+        let first = n * IDS_PER_CONNECTION;
+        // Apart from each other, so that they do not come in step.
+        let mut due = every.mul_f64(n as f64 / connections as f64);
+        for id in first.. {
+            if due >= time {
+                break;
+            }
+            pause(due.saturating_sub(watch.elapsed()));
+            let answer = connection.post_json(ALERTS, &body(id..id + 1))?;
+            if answer.status == 200 {
+                outcome.latencies_ms.push(ms(watch.elapsed().saturating_sub(due)));
+                outcome.acknowledged += 1;
+            } else {
+                outcome.errors += 1;
+            }
+            due += every;
+        }
+        Ok(outcome)
+    };
+    let outcomes = std::thread::scope(|scope| {
+        let post = &post;
+        let threads: Vec<_> = (0..connections).map(|n| scope.spawn(move || post(n))).collect();
+        threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
+    });
+    let mut total = Outcome::default();
+    for outcome in outcomes {
+        let outcome = outcome.map_err(|_| anyhow::anyhow!("a posting thread panicked"))?;
+        total.add(outcome.context("posting")?);
+    }
+    total.seconds = watch.elapsed().as_secs_f64();
+    Ok(total)
+}
+
 /// Posts until the time is over.
 pub(crate) fn post(address: SocketAddr, shape: Shape) -> anyhow::Result<Outcome> {
     let watch = Stopwatch::start();
@@ -125,10 +171,16 @@ fn post_on_one(
 
 /// Posts so many alerts, a hundred at a time; every one has to be acknowledged.
 pub(crate) fn fill(address: SocketAddr, alerts: u64) -> anyhow::Result<()> {
+    fill_from(address, 0, alerts)
+}
+
+/// The same, from an id on.
+pub(crate) fn fill_from(address: SocketAddr, first: u64, alerts: u64) -> anyhow::Result<()> {
     const BATCH: u64 = 100;
     let mut connection = Connection::open(address).context("connecting")?;
-    for first in (0..alerts).step_by(BATCH as usize) {
-        let ids = first..alerts.min(first + BATCH);
+    let end = first + alerts;
+    for first in (first..end).step_by(BATCH as usize) {
+        let ids = first..end.min(first + BATCH);
         let answer = connection.post_json(ALERTS, &body(ids)).context("posting alerts")?;
         ensure!(answer.status == 200, "alerts were answered with {}", answer.status);
     }

@@ -9,6 +9,7 @@
 
 mod chance;
 mod figure;
+mod hook;
 mod http;
 mod journal;
 mod load;

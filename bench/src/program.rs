@@ -125,11 +125,20 @@ impl Server {
         Self::start(up, folder, address, "/readyz").context("nightcrew up")
     }
 
-    /// An Alertmanager without a cluster, with its data in a folder.
+    /// An Alertmanager without a cluster that tells nobody, with its data in a folder.
     pub(crate) fn alertmanager(alertmanager: &Installed, folder: &Path) -> anyhow::Result<Self> {
+        Self::alertmanager_with(alertmanager, folder, ALERTMANAGER_CONFIG)
+    }
+
+    /// An Alertmanager without a cluster, with its data in a folder.
+    pub(crate) fn alertmanager_with(
+        alertmanager: &Installed,
+        folder: &Path,
+        text: &str,
+    ) -> anyhow::Result<Self> {
         let address = free_address()?;
         let config = folder.join("alertmanager.yml");
-        fs::write(&config, ALERTMANAGER_CONFIG).context("writing a configuration")?;
+        fs::write(&config, text).context("writing a configuration")?;
         let mut serve = command(&alertmanager.path);
         serve
             .arg(format!("--config.file={}", config.display()))

@@ -5,8 +5,10 @@ mod crash_rounds;
 mod durable_posts;
 mod gate;
 mod idle;
+mod many_alerts;
 mod restart;
 mod size;
+mod telling;
 
 use crate::figure::Figure;
 use crate::setting::Setting;
@@ -25,6 +27,10 @@ pub(crate) enum Section {
     KillToRestart,
     /// Alerts made durable in a second.
     DurablePosts,
+    /// What a hundred thousand firing alerts take.
+    ManyAlerts,
+    /// From an accepted alert to its message, and a storm of alerts.
+    Telling,
     /// What is left of acknowledged alerts after many kills.
     CrashRounds,
     /// Commands judged by the gate in a second.
@@ -33,12 +39,14 @@ pub(crate) enum Section {
 
 impl Section {
     /// Every section, in the order of the table.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::ColdStart,
         Self::IdleMemory,
         Self::BinarySize,
         Self::KillToRestart,
         Self::DurablePosts,
+        Self::ManyAlerts,
+        Self::Telling,
         Self::CrashRounds,
         Self::Gate,
     ];
@@ -51,6 +59,8 @@ impl Section {
             Self::BinarySize => size::NAME,
             Self::KillToRestart => restart::NAME,
             Self::DurablePosts => durable_posts::NAME,
+            Self::ManyAlerts => many_alerts::NAME,
+            Self::Telling => telling::NAME,
             Self::CrashRounds => crash_rounds::NAME,
             Self::Gate => gate::NAME,
         }
@@ -63,6 +73,8 @@ impl Section {
             Self::BinarySize => size::measure(setting),
             Self::KillToRestart => restart::measure(setting),
             Self::DurablePosts => durable_posts::measure(setting),
+            Self::ManyAlerts => many_alerts::measure(setting),
+            Self::Telling => telling::measure(setting),
             Self::CrashRounds => crash_rounds::measure(setting),
             Self::Gate => gate::measure(setting),
         }

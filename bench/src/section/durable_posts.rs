@@ -22,6 +22,9 @@ pub(super) const NAME: &str = "durable_posts";
 /// How long each run posts.
 const TIME: Duration = Duration::from_secs(5);
 
+/// What an answer may take at half of the rate, in milliseconds.
+const HALF_MS_MAX: f64 = 20.0;
+
 const SHAPES: [(&str, u64, u64); 3] =
     [("8 connections", 8, 1), ("1 connection", 1, 1), ("8 connections, batches of 100", 8, 100)];
 
@@ -77,9 +80,27 @@ pub(super) fn measure(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
             "  {name}: {} alerts acknowledged, {} stored",
             ours.outcome.acknowledged, ours.stored
         ));
+        if batch == 1 && connections > 1 {
+            figures.push(at_half(setting, name, connections, ours.outcome.per_second())?);
+        }
         figures.extend(compare(name, ours, theirs.as_ref()));
     }
     Ok(figures)
+}
+
+/// How long an answer takes when half as many alerts come as could be taken.
+fn at_half(
+    setting: &Setting,
+    name: &str,
+    connections: u64,
+    per_second: f64,
+) -> anyhow::Result<Figure> {
+    let folder = setting.fresh("half")?;
+    let server = Server::nightcrew(&setting.nightcrew, &folder, None)?;
+    let outcome = load::post_at(server.address, connections, per_second / 2.0, TIME)?;
+    let latency = percentile(&sorted(outcome.latencies_ms), 0.99);
+    let what = format!("{name}: answer at half of that rate, 99th percentile");
+    Ok(Figure::new(NAME, what, latency, Unit::Milliseconds).limit(HALF_MS_MAX))
 }
 
 /// What the disk alone takes: the least time of an answer that waits for it.
