@@ -31,6 +31,23 @@ pub fn default_rate(kind: &ChannelKind) -> Option<Rate> {
     }
 }
 
+/// How many messages are under way to a channel at a time.  A crash repeats each of them: one where
+/// the receiver would show a repeat, more where it knows a repeat by its key.
+#[must_use]
+pub fn at_a_time(kind: &ChannelKind) -> usize {
+    match kind {
+        ChannelKind::Pagerduty { .. } | ChannelKind::Opsgenie { .. } => 2,
+        ChannelKind::Discord { .. }
+        | ChannelKind::Github { .. }
+        | ChannelKind::SlackWebhook { .. }
+        | ChannelKind::SlackApi { .. }
+        | ChannelKind::Telegram { .. }
+        | ChannelKind::Console
+        | ChannelKind::Webhook { .. }
+        | ChannelKind::Email { .. } => 1,
+    }
+}
+
 /// What a channel was sent lately.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limiter {

@@ -88,7 +88,7 @@ impl Attempt {
 
     /// A note that keeps in mind whether a try may have arrived: every later one may be a repeat.
     fn noted(&self, error: String) -> String {
-        if self.unknown() || may_have_arrived(&error) {
+        if self.unknown() || retry::end_unknown(&error) {
             format!("{UNKNOWN_END}: {error}")
         } else {
             error
@@ -176,28 +176,5 @@ impl Attempt {
         if let Err(error) = self.handle.journal().outbox_retry(id, tries, next_at, note).await {
             tracing::warn!(notification.id = %id, "the next try of {id} is not noted: {error}");
         }
-    }
-}
-
-/// Whether a try that failed may have arrived all the same: the receiver did not say, or not to
-/// the end.
-fn may_have_arrived(error: &str) -> bool {
-    let silent = error.starts_with("no answer within");
-    let broken = error.starts_with("the connection failed") && !error.contains("refused");
-    silent || broken
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_the_receiver_did_not_refuse_may_have_arrived() {
-        assert!(may_have_arrived("no answer within 10 s"));
-        assert!(may_have_arrived(
-            "the connection failed: `connection closed before message completed`"
-        ));
-        assert!(!may_have_arrived("the connection failed: `Connection refused (os error 111)`"));
-        assert!(!may_have_arrived("HTTP 429 Too Many Requests"));
     }
 }

@@ -34,7 +34,7 @@ use crate::handle::{Command, Handle, Look, Refusal, Release, Seen, Work};
 pub const TICK: Millis = Millis(1_000);
 
 /// The shortest time between two such words, however much is due.
-pub const TICK_MIN: Millis = Millis(50);
+pub const TICK_MIN: Millis = Millis(20);
 
 /// How often the state is stored, so that a start need not fold the whole log.
 pub const SNAPSHOT: Millis = Millis::from_secs(300);
@@ -312,7 +312,7 @@ impl Core {
         let now = Instant::now();
         let n_decisions = self.line.count();
         let is_quiet = now >= self.last_command + QUIET.duration();
-        let is_small = self.state.alerts().count() <= SNAPSHOT_ALERTS_MAX;
+        let is_small = self.state.n_alerts() <= SNAPSHOT_ALERTS_MAX;
         let is_due = now >= self.next_snapshot && n_decisions >= SNAPSHOT_DECISIONS_MIN
             || is_quiet && n_decisions >= SNAPSHOT_DECISIONS_SOON;
         if !is_due || !(is_small || is_quiet) || !self.storing.is_empty() {

@@ -5,13 +5,10 @@
 //! be left alone, holds up nobody else's messages.
 
 use jiff::Timestamp;
-use nightcrew_channels::rate::{Limiter, default_rate};
+use nightcrew_channels::rate::{Limiter, at_a_time, default_rate};
 use nightcrew_config::settings::{Channel, Rate};
 use nightcrew_model::id::ChannelName;
 use nightcrew_model::unit::Millis;
-
-/// How many messages are under way to one channel at a time.
-pub const UNDER_WAY_MAX: usize = 2;
 
 /// How telling people through one channel goes, since the start of the crew.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +80,8 @@ pub(crate) enum End {
 /// The way to one channel.
 pub(crate) struct Lane {
     limit: Option<(Rate, Limiter)>,
+    /// How many messages may be under way.
+    at_a_time: usize,
     stats: LaneStats,
 }
 
@@ -100,7 +99,7 @@ impl Lane {
             waits: None,
             moved_at: now,
         };
-        Self { limit: None, stats }
+        Self { limit: None, at_a_time: 1, stats }
     }
 
     pub(crate) fn stats(&self) -> &LaneStats {
@@ -109,6 +108,7 @@ impl Lane {
 
     /// Goes by these settings from now on; what was sent lately counts on under the same limit.
     pub(crate) fn configure(&mut self, channel: &Channel) {
+        self.at_a_time = at_a_time(&channel.kind);
         let rate = channel.rate.or_else(|| default_rate(&channel.kind));
         if self.limit.as_ref().map(|(known, _)| *known) != rate {
             self.limit = rate.map(|rate| (rate, Limiter::new(rate)));
@@ -130,7 +130,7 @@ impl Lane {
         }
         match self.stats.waits {
             Some(_) => 0,
-            None => UNDER_WAY_MAX.saturating_sub(self.stats.under_way),
+            None => self.at_a_time.saturating_sub(self.stats.under_way),
         }
     }
 
@@ -197,15 +197,19 @@ mod tests {
         Timestamp::from_second(1_795_230_000 + seconds).unwrap()
     }
 
+    /// How many messages are under way to a receiver that knows repeats.
+    const UNDER_WAY_MAX: usize = 2;
+
     fn lane(rate: Option<Rate>) -> Lane {
+        let url = "http://x/".to_owned();
+        lane_to(ChannelKind::Pagerduty { routing_key: Secret::new("k"), url }, rate)
+    }
+
+    fn lane_to(kind: ChannelKind, rate: Option<Rate>) -> Lane {
         let mut lane = Lane::new("결제".into(), at(0));
         lane.configure(&Channel {
             name: "결제".into(),
-            kind: ChannelKind::Webhook {
-                url: Secret::new("http://x/"),
-                headers: Default::default(),
-                body: nightcrew_config::settings::WebhookBody::Nightcrew,
-            },
+            kind,
             notify: Vec::new(),
             send_resolved: true,
             fallback: None,
@@ -229,6 +233,14 @@ mod tests {
         lane.end(End::Sent, at(1));
         assert!(lane.take(at(1)));
         assert_eq!((lane.stats().sent, lane.stats().under_way), (1, UNDER_WAY_MAX));
+    }
+
+    #[test]
+    fn one_at_a_time_goes_to_a_receiver_that_would_show_a_repeat() {
+        let mut lane = lane_to(ChannelKind::Console, None);
+        assert!(lane.take(at(0)) && !lane.take(at(0)));
+        lane.end(End::Sent, at(1));
+        assert!(lane.take(at(1)));
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub(crate) async fn message(handle: &Handle, row: &OutboxRow) -> Result<Message,
             let open = |state: IncidentState| state.is_open();
             let incidents = state.incidents().filter(|(_, incident)| open(incident.state));
             Standing {
-                alerts: state.alerts().count(),
+                alerts: state.n_alerts(),
                 incidents: incidents
                     .map(|(id, found)| {
                         (id, format!("{} ({}), {}", found.key, found.severity, found.state))

@@ -12,8 +12,9 @@ use nightcrew_model::labels::Fingerprint;
 use nightcrew_model::unit::Millis;
 
 use crate::escalation::Fit;
+use crate::incident::Incident;
 use crate::settings::Settings;
-use crate::state::{Incident, State};
+use crate::state::State;
 
 /// How late a level of an escalation may be told.
 pub const ESCALATION_LATE_MAX: Millis = Millis::from_secs(120);

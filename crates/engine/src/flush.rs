@@ -23,6 +23,10 @@ use crate::group::{Group, GroupId};
 use crate::mute::route_is_mute;
 use crate::told::news_for;
 
+/// The shortest wait of a group: what comes in one post reaches the engine in portions, and belongs
+/// in one message.
+pub const GATHER: Millis = Millis(10);
+
 /// The largest number of groups that one step looks at; the rest is due at once after it.
 pub const FLUSHES_PER_STEP_MAX: usize = 1_000;
 

@@ -16,6 +16,7 @@ use nightcrew_model::route::{RouteId, RouteRule, Routing};
 use nightcrew_model::unit::Millis;
 
 use crate::Step;
+use crate::flush::GATHER;
 use crate::inhibit::Inhibitors;
 use crate::state::State;
 use crate::told::{Ended, Told};
@@ -60,6 +61,11 @@ impl Group {
     }
 }
 
+/// How long a new group of a route waits.
+fn wait(rule: &RouteRule) -> Millis {
+    rule.group_wait.max(GATHER)
+}
+
 impl Groups {
     pub(crate) fn get(&self, id: GroupId) -> Option<&Group> {
         self.known.get(&id).map(Box::as_ref)
@@ -101,7 +107,7 @@ impl Groups {
             Entry::Vacant(vacant) => vacant,
         };
         self.last += 1;
-        let (new, due) = (GroupId(self.last), route.rule.group_wait.after(now));
+        let (new, due) = (GroupId(self.last), wait(&route.rule).after(now));
         let labels = route.group_labels(labels);
         let group = Group {
             route: id,
@@ -231,7 +237,8 @@ impl Step<'_> {
             // What has waited longer than the group would does not wait again.
             let wait = routing.route(route).map_or(Millis(0), |route| route.rule.group_wait);
             if !group.flushed && wait.after(held.alert.starts_at) < self.now {
-                groups.schedule(id, self.now);
+                let at = GATHER.after(self.now).min(group.due);
+                groups.schedule(id, at);
             }
         }
     }
@@ -280,8 +287,8 @@ impl Step<'_> {
         let mut late = Vec::new();
         for (id, group) in &groups.known {
             let Some(route) = routing.route(group.route) else { continue };
-            let RouteRule { group_wait, group_interval, .. } = route.rule;
-            let latest = if group.flushed { group_interval } else { group_wait }.after(now);
+            let rule = &route.rule;
+            let latest = if group.flushed { rule.group_interval } else { wait(rule) }.after(now);
             if group.due > latest {
                 late.push((*id, latest));
             }

@@ -6,7 +6,7 @@ use nightcrew_model::mute::MutedBy;
 
 use crate::Step;
 use crate::escalation::Fit;
-use crate::state::Incident;
+use crate::incident::Incident;
 
 impl Step<'_> {
     /// An incident came, or came back: is it flapping, is another one its cause?

@@ -21,6 +21,7 @@ pub mod flap;
 pub mod flush;
 mod group;
 mod hold;
+pub mod incident;
 mod inhibit;
 mod intake;
 pub mod lock;

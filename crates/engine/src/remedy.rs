@@ -10,8 +10,8 @@ use nightcrew_model::plan::{Plan, Playbook, Step as PlanStep, Verify};
 use nightcrew_model::unit::Millis;
 
 use crate::Step;
+use crate::incident::Incident;
 use crate::intake::seen;
-use crate::state::Incident;
 
 /// A sample older than this is no ground for an action.
 const EVIDENCE_AGE_MAX: Millis = Millis::from_secs(120);

@@ -5,14 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 use nightcrew_model::alert::{Alert, Source};
 use nightcrew_model::attempt::{AttemptEvent, AttemptState};
-use nightcrew_model::condition::Truth;
 use nightcrew_model::decision::{Decision, Fact, Reason};
 use nightcrew_model::id::{
-    AttemptId, IncidentId, LockName, MetricName, NotificationId, PlaybookName, ServiceName,
-    StepIndex, Target,
+    AttemptId, IncidentId, MetricName, NotificationId, PlaybookName, ServiceName, StepIndex, Target,
 };
 use nightcrew_model::incident::{IncidentEvent, IncidentKey, IncidentState};
-use nightcrew_model::labels::{Fingerprint, Labels};
+use nightcrew_model::labels::Fingerprint;
 use nightcrew_model::plan::Plan;
 use nightcrew_model::sample::Sample;
 use nightcrew_model::severity::Severity;
@@ -25,11 +23,12 @@ use crate::daily::Words;
 use crate::escalation::Escalations;
 use crate::flap::Flaps;
 use crate::group::Groups;
+use crate::incident::{Attempt, Incident, Verification};
 use crate::lock::Locks;
 use crate::oncall::Overrides;
 use crate::pairs;
 use crate::silence::Silences;
-use crate::storm::Storms;
+use crate::storm::{Flood, Storms};
 use crate::tell::Message;
 use crate::told::Told;
 use crate::watchdog::Heard;
@@ -44,8 +43,9 @@ const RECENT: Millis = Millis::from_secs(3_600);
 /// Everything that decisions build on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
-    /// The firing alerts.
-    pub(crate) alerts: HashMap<Fingerprint, Held>,
+    /// The firing alerts.  Boxed: a table that grows moves all it holds at once, and the core stands
+    /// still meanwhile.
+    pub(crate) alerts: HashMap<Fingerprint, Box<Held>>,
     /// When each alert that must be repeated by its source ends unless it is.
     pub(crate) expiry: BTreeSet<(Timestamp, Fingerprint)>,
     /// The incidents that are not closed.
@@ -85,6 +85,9 @@ pub struct State {
     pub(crate) flaps: Flaps,
     /// What the channels are told of, and the storms.
     pub(crate) storms: Storms,
+    /// How many alerts begin at once.
+    #[serde(default)]
+    pub(crate) flood: Flood,
     /// The causes of incidents.
     pub(crate) causes: Causes,
     /// The alerts about watchdogs that are silent.
@@ -122,75 +125,6 @@ pub(crate) struct Held {
     pub(crate) n_told: u32,
 }
 
-/// An incident that is not closed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Incident {
-    /// What it is about.
-    pub key: IncidentKey,
-    /// Where it stands.
-    pub state: IncidentState,
-    /// How bad it is.
-    pub severity: Severity,
-    /// Its alerts that still fire.
-    pub alerts: BTreeSet<Fingerprint>,
-    /// Those of them behind which is a look of ours.
-    pub(crate) evidenced: BTreeSet<Fingerprint>,
-    /// The latest try at healing it.
-    pub attempt: Option<Attempt>,
-    /// How many tries there were since it was last opened.
-    pub(crate) n_tries: u32,
-    /// The number of the newest try there ever was.
-    pub(crate) last_attempt: u32,
-    /// The alert that began it.
-    pub(crate) trigger: Fingerprint,
-    /// The lock that last kept a playbook from it.
-    pub(crate) locked: Option<LockName>,
-    /// The labels of its last alert, once all have ended.
-    pub(crate) labels: Option<Box<Labels>>,
-    /// When it began, or came back.
-    pub opened_at: Timestamp,
-    /// When it last changed its state.
-    pub changed_at: Timestamp,
-}
-
-/// One try at healing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Attempt {
-    /// Its id.
-    pub id: AttemptId,
-    /// What it does.
-    pub plan: Plan,
-    /// Where it stands.
-    pub state: AttemptState,
-    /// Its verification, once that has begun.
-    pub verification: Option<Verification>,
-    /// The step that a crash cut off and that is not repeated.
-    pub(crate) cut_off: Option<StepIndex>,
-    /// Whether a crash cut an idempotent step off, which is to begin again.
-    pub(crate) again: bool,
-}
-
-/// The proof of a repair, as far as it has come.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Verification {
-    /// Samples older than this prove nothing.
-    pub not_before: Timestamp,
-    /// When it has failed.
-    pub deadline: Timestamp,
-    /// When it began.
-    pub began: Timestamp,
-    /// How often it began, a restart of the crew each time but the first.
-    pub(crate) n_begun: u32,
-    /// How many good samples in a row there are.
-    pub in_a_row: u32,
-    /// The longest run of good samples there was.
-    pub best: u32,
-    /// The time of the last sample that was judged.
-    pub(crate) last_sample: Option<Timestamp>,
-    /// How it was judged.
-    pub(crate) last_good: Option<Truth>,
-}
-
 impl State {
     /// An incident that is not closed.
     #[must_use]
@@ -218,6 +152,12 @@ impl State {
     /// The firing alerts, in no order.
     pub fn alerts(&self) -> impl Iterator<Item = &Alert> {
         self.alerts.values().map(|held| &held.alert)
+    }
+
+    /// How many alerts fire.
+    #[must_use]
+    pub fn n_alerts(&self) -> usize {
+        self.alerts.len()
     }
 
     /// The firing alert of that fingerprint.
@@ -251,7 +191,11 @@ impl State {
         let at = decision.at;
         self.fold_telling(decision);
         match &decision.fact {
-            Fact::AlertFired { alert } | Fact::AlertChanged { alert } => self.hold(alert),
+            Fact::AlertFired { alert } => {
+                self.flood.alert_fires(decision.at);
+                self.hold(alert);
+            }
+            Fact::AlertChanged { alert } => self.hold(alert),
             Fact::AlertResolved { fingerprint, .. } => self.release(*fingerprint),
             Fact::IncidentOpened { incident, key, severity, trigger, .. } => {
                 self.open(*incident, key, *severity, (*trigger, at));
@@ -355,8 +299,8 @@ impl State {
         if let Some(expires) = before.and_then(|held| held.expires) {
             self.expiry.remove(&(expires, fingerprint));
         }
-        self.alerts
-            .insert(fingerprint, Held { alert: alert.clone(), expires: None, incident, n_told });
+        let held = Held { alert: alert.clone(), expires: None, incident, n_told };
+        self.alerts.insert(fingerprint, Box::new(held));
         // Only a source that repeats its alerts can be found silent: Prometheus does, an
         // Alertmanager's webhook and our own detectors say when it is over.
         if alert.source == Source::AlertsApi

@@ -7,11 +7,11 @@
 //! follow up what the channel was told of, fallbacks, digests, and what the crew says of itself.
 //!
 //! There are three caps for each channel: for one service and for everything inside the window of
-//! the rule, and a small one for a burst.  A post of thousands of alerts reaches the engine in
-//! portions, a few at a time; the burst is therefore measured in time and not in steps.  The
-//! digest of what was kept back is sent as soon as it is calm, or after [`PATIENCE`], and again at
-//! the end of the window if there was more.  A burst that keeps back a single incident tells that
-//! one by itself.
+//! the rule, and a small one for a burst, to which groups of alerts are held in a flood only.  A
+//! post of thousands of alerts reaches the engine in portions, a few at a time; the burst is
+//! therefore measured in time and not in steps.  The digest of what was kept back is sent as soon
+//! as it is calm, or after [`PATIENCE`], and again at the end of the window if there was more.  A
+//! burst that keeps back a single incident tells that one by itself.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -32,6 +32,12 @@ pub const BURST_MAX: u32 = 2;
 
 /// … in this time; it is also how long it has to be calm until a digest is sent.
 pub const BURST: Millis = Millis::from_secs(2);
+
+/// So many new alerts in the time of a burst are a flood.  Then groups are held to it too.
+pub const FLOOD_ALERTS: u64 = 500;
+
+/// How many moments at which alerts began are remembered; older ones are counted together.
+const FLOOD_MOMENTS_MAX: usize = 64;
 
 /// How long the first digest waits for calm.
 pub const PATIENCE: Millis = Millis::from_secs(10);
@@ -70,6 +76,33 @@ struct Storm {
     /// Whom they would have called.
     people: BTreeSet<PersonName>,
     n_digests: u32,
+}
+
+/// How many alerts began a moment ago.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Flood(VecDeque<(Timestamp, u64)>);
+
+impl Flood {
+    /// Counts an alert that began.
+    pub(crate) fn alert_fires(&mut self, at: Timestamp) {
+        if let Some((_, n)) = self.0.back_mut().filter(|(last, _)| *last == at) {
+            *n += 1;
+            return;
+        }
+        self.0.retain(|(moment, _)| *moment <= at && BURST.after(*moment) > at);
+        if self.0.len() >= FLOOD_MOMENTS_MAX
+            && let Some((_, n)) = self.0.pop_front()
+            && let Some((_, oldest)) = self.0.front_mut()
+        {
+            *oldest += n;
+        }
+        self.0.push_back((at, 1));
+    }
+
+    fn is_on(&self, now: Timestamp) -> bool {
+        let recent = self.0.iter().filter(|(at, _)| *at <= now && BURST.after(*at) > now);
+        recent.map(|(_, n)| n).sum::<u64>() >= FLOOD_ALERTS
+    }
 }
 
 impl Storms {
@@ -241,7 +274,9 @@ impl Step<'_> {
         channel: &ChannelName,
     ) -> bool {
         let service = labels.get("service").map(ServiceName::from);
-        let Some(scope) = self.flooded(channel, service.as_ref(), None) else {
+        // Grouping bounds what is told of a few alerts, and not of thousands.
+        let burst = self.state.flood.is_on(self.now).then_some((BURST_MAX, BURST));
+        let Some(scope) = self.flooded(channel, service.as_ref(), burst) else {
             return false;
         };
         let (subject, channel) = (subject.clone(), channel.clone());
@@ -254,7 +289,7 @@ impl Step<'_> {
     }
 
     /// The storm into which a new message to a channel falls; it begins where this message is the
-    /// one too many.  Groups of alerts have no burst: grouping them has bounded it.
+    /// one too many.
     pub(crate) fn flooded(
         &mut self,
         channel: &ChannelName,

@@ -114,7 +114,7 @@ impl Folding {
     pub(crate) fn catch_up(&self, sequence: u64) -> Result<(), Trouble> {
         while lock(&self.backlog).folded.sequence < sequence {
             let mut database = lock(&self.database);
-            self.fold_some(database.as_mut().ok_or(Trouble::Closed)?)?;
+            self.fold_some(database.as_mut().ok_or(Trouble::Closed)?, Durability::Lazy)?;
         }
         Ok(())
     }
@@ -139,6 +139,22 @@ impl Folding {
         self.settle_folded(database.as_mut().ok_or(Trouble::Closed)?)
     }
 
+    /// Makes some of the front file free: the database has more durably when it returns than up to
+    /// `settled`.  A part at a time, so that whoever waits for the disk does not wait for all of it.
+    /// Blocks.
+    pub(crate) fn make_room(&self, settled: Link) -> Result<(), Trouble> {
+        let mut database = lock(&self.database);
+        let database = database.as_mut().ok_or(Trouble::Closed)?;
+        if self.settled() == settled {
+            self.fold_some(database, Durability::Now)?;
+        }
+        if self.settled() == settled {
+            self.settle_folded(database)?;
+        }
+        // With everything in the database there is room for any frame.
+        if self.settled() == settled { Err(Trouble::Full) } else { Ok(()) }
+    }
+
     /// Writes a snapshot; durable when it returns.  Blocks.
     pub(crate) fn snapshot(&self, position: Position, bytes: &[u8]) -> Result<(), Trouble> {
         let mut database = lock(&self.database);
@@ -157,8 +173,9 @@ impl Folding {
         }
     }
 
-    /// Folds the next frames, if there are any.
-    fn fold_some(&self, database: &mut Database) -> Result<(), Trouble> {
+    /// Folds the next frames, if there are any; durably at once where that is wanted, or where much
+    /// was not.
+    fn fold_some(&self, database: &mut Database, least: Durability) -> Result<(), Trouble> {
         let (frames, bytes, durability) = {
             let mut backlog = lock(&self.backlog);
             let (mut frames, mut bytes) = (Vec::new(), 0);
@@ -169,7 +186,7 @@ impl Folding {
                 frames.push(next);
             }
             let lazy = backlog.unsettled_bytes + bytes < FRONT_BYTES_LAZY;
-            (frames, bytes, if lazy { Durability::Lazy } else { Durability::Now })
+            (frames, bytes, if lazy { least } else { Durability::Now })
         };
         let Some(last) = frames.last() else { return Ok(()) };
         let (link, next) = (last.link, last.next_position());
@@ -242,7 +259,7 @@ impl Leader {
             let mut database = lock(&folding.database);
             let Some(database) = database.as_mut() else { return };
             let outcome = match gathered {
-                true => folding.fold_some(database),
+                true => folding.fold_some(database, Durability::Lazy),
                 false => folding.settle_folded(database),
             };
             if outcome.is_err() {

@@ -114,12 +114,15 @@ impl Front {
         if head + length <= self.size {
             return Ok(head);
         }
-        if length <= tail {
-            return Ok(0);
-        }
-        if head + length <= FRONT_BYTES_MAX as u64 {
+        // It goes round where that leaves room for as much again as it takes now; a ring that
+        // closes early stays small.
+        let is_wide = tail >= self.size / 2;
+        if !is_wide && head + length <= FRONT_BYTES_MAX as u64 {
             self.grow(head + length)?;
             return Ok(head);
+        }
+        if length <= tail {
+            return Ok(0);
         }
         Err(NotWritten::NoRoom)
     }

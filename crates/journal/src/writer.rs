@@ -214,17 +214,13 @@ impl Writer {
     }
 
     fn write_frame(&mut self, frame: &Frame, folding: &Folding) -> Result<Link, Trouble> {
-        match self.front.write(frame, folding.settled().sequence) {
-            Ok(link) => Ok(link),
-            Err(NotWritten::Failed(trouble)) => Err(trouble),
-            Err(NotWritten::NoRoom) => {
+        loop {
+            let settled = folding.settled();
+            match self.front.write(frame, settled.sequence) {
+                Ok(link) => return Ok(link),
+                Err(NotWritten::Failed(trouble)) => return Err(trouble),
                 // The tables are behind: they have to come first.
-                folding.settle()?;
-                match self.front.write(frame, folding.settled().sequence) {
-                    Ok(link) => Ok(link),
-                    Err(NotWritten::Failed(trouble)) => Err(trouble),
-                    Err(NotWritten::NoRoom) => Err(Trouble::Full),
-                }
+                Err(NotWritten::NoRoom) => folding.make_room(settled)?,
             }
         }
     }

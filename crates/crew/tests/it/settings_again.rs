@@ -62,11 +62,11 @@ async fn a_view_sees_what_was_answered_and_a_panic_in_it_harms_nobody() {
     let scene = Scene::begin(quiet(folder.path(), vec![webhook("pager")])).await;
     for n in 1..=20_usize {
         scene.trouble(&[format!("s{n}").as_str()]).await;
-        let seen = scene.handle.view(|state, _, _| state.alerts().count()).await;
+        let seen = scene.handle.view(|state, _, _| state.n_alerts()).await;
         assert_eq!(seen, Ok(n));
     }
     let panicked = scene.handle.view(|_, _, _| -> () { panic!("on purpose") }).await;
     assert!(panicked.is_err());
-    assert_eq!(scene.handle.view(|state, _, _| state.alerts().count()).await, Ok(20));
+    assert_eq!(scene.handle.view(|state, _, _| state.n_alerts()).await, Ok(20));
     scene.stop().await;
 }

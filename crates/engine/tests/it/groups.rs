@@ -3,10 +3,11 @@
 use insta::assert_snapshot;
 use jiff::{SignedDuration, Timestamp};
 use nightcrew_engine::flush::{
-    ALERTS_LOOKED_AT_FULL, FIRING_LISTED_MAX, FLUSHES_PER_STEP_MAX, HELD_LISTED_MAX,
+    ALERTS_LOOKED_AT_FULL, FIRING_LISTED_MAX, FLUSHES_PER_STEP_MAX, GATHER, HELD_LISTED_MAX,
 };
 use nightcrew_engine::settings::Settings;
 use nightcrew_engine::state::State;
+use nightcrew_engine::storm::FLOOD_ALERTS;
 use nightcrew_engine::told::TOLD_KEPT_MIN;
 use nightcrew_engine::{STEP_DECISIONS_FULL, step};
 use nightcrew_model::alert::{IncomingAlert, Source};
@@ -62,18 +63,19 @@ fn what_began_long_ago_does_not_wait() {
         05:00 alertmanager fires alertname=A service=cart @04:29
         05:00 alertmanager fires alertname=A service=pay @04:30
         05:10 alertmanager fires alertname=B service=pay @00:00
+        05:11 tick
     "
     ));
 }
 
 #[test]
-fn without_a_wait_it_is_told_in_the_same_step() {
+fn without_a_wait_it_is_told_at_once() {
     assert_snapshot!(told(
         &routed(),
         "
         00:00 alertmanager fires alertname=A service=cart at_once=yes
         00:01 alertmanager fires alertname=B service=cart at_once=yes
-        05:00 tick
+        05:01 tick
     "
     ));
 }
@@ -258,6 +260,7 @@ fn a_reload_brings_alerts_to_their_new_receivers() {
     let routing = Routing::new(root, vec![receiver], Vec::new(), Default::default());
     let reloaded = Settings { routing: Some(routing), ..settings };
     log.extend(step(&mut state, &reloaded, moment("01:00"), Event::Tick));
+    log.extend(step(&mut state, &reloaded, moment("01:00.01"), Event::Tick));
     log.extend(step(&mut state, &reloaded, moment("02:00"), Event::Tick));
     let gone = Settings { routing: None, ..reloaded };
     log.extend(step(&mut state, &gone, moment("20:00"), Event::Tick));
@@ -274,6 +277,11 @@ fn at_once(group_by: GroupBy, channels: &[&str]) -> Settings {
     let root = Branch { rule, routes: Vec::new() };
     let routing = Routing::new(root, vec![receiver], Vec::new(), Default::default());
     Settings { routing: Some(routing), ..routed() }
+}
+
+/// When what came at the beginning is told.
+fn gathered() -> Timestamp {
+    GATHER.after(Timestamp::UNIX_EPOCH)
 }
 
 fn fires(n: std::ops::Range<usize>) -> Event {
@@ -310,15 +318,37 @@ fn a_storm_of_alerts_is_one_message_for_each_channel() {
     let both = [("chat".to_owned(), 5_000), ("pager".to_owned(), 5_000)];
     // One step of so many decisions leaves telling to the next.
     assert_eq!(lists(&decisions), []);
-    let decisions = step(&mut state, &settings, Timestamp::UNIX_EPOCH, Event::Tick);
+    let decisions = step(&mut state, &settings, gathered(), Event::Tick);
     assert_eq!(lists(&decisions), both);
+}
+
+#[test]
+fn a_flood_of_groups_is_two_messages_and_a_digest_and_few_groups_are_all_told() {
+    let storm = Some(StormRule { per_service: 30, global: 30, window: Millis::from_secs(300) });
+    let messages = |n_alerts: usize| {
+        let settings = Settings { storm, ..at_once(GroupBy::All, &["chat"]) };
+        let mut state = State::default();
+        let mut decisions = step(&mut state, &settings, Timestamp::UNIX_EPOCH, fires(0..n_alerts));
+        for ms in [10, 20, 3_000, 13_000] {
+            let at = Millis(ms).after(Timestamp::UNIX_EPOCH);
+            decisions.extend(step(&mut state, &settings, at, Event::Tick));
+        }
+        let queued = decisions.iter().filter_map(|decision| match &decision.fact {
+            Fact::NotificationQueued { kind, .. } => Some(*kind),
+            _ => None,
+        });
+        queued.map(|kind| kind.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(messages(usize::try_from(FLOOD_ALERTS).unwrap()), ["firing", "firing", "digest"]);
+    assert_eq!(messages(20), ["firing"; 20]);
 }
 
 #[test]
 fn a_group_of_very_many_lists_as_many_as_fit_and_each_channel_in_its_turn() {
     let settings = at_once(GroupBy::Labels(["service".to_owned()].into()), &["chat", "pager"]);
-    let (mut state, now) = (State::default(), Timestamp::UNIX_EPOCH);
-    let decisions = step(&mut state, &settings, now, fires(0..FIRING_LISTED_MAX + 1));
+    let (mut state, now) = (State::default(), gathered());
+    let begun = Timestamp::UNIX_EPOCH;
+    let decisions = step(&mut state, &settings, begun, fires(0..FIRING_LISTED_MAX + 1));
     assert_eq!(lists(&decisions), []);
     let mut tick = |seconds: i64| {
         let now = now + SignedDuration::from_secs(seconds);
@@ -351,9 +381,10 @@ fn a_group_of_very_many_lists_as_many_as_fit_and_each_channel_in_its_turn() {
 #[test]
 fn very_many_groups_are_looked_at_in_portions() {
     let n_groups = FLUSHES_PER_STEP_MAX + 1;
-    let (settings, now) = (at_once(GroupBy::All, &["chat"]), Timestamp::UNIX_EPOCH);
+    let (settings, now) = (at_once(GroupBy::All, &["chat"]), gathered());
     let mut state = State::default();
-    let mut n_told = lists(&step(&mut state, &settings, now, fires(0..n_groups))).len();
+    let begun = Timestamp::UNIX_EPOCH;
+    let mut n_told = lists(&step(&mut state, &settings, begun, fires(0..n_groups))).len();
     let mut n_steps = 0;
     while state.next_due().is_some_and(|due| due <= now) {
         let decisions = step(&mut state, &settings, now, Event::Tick);
@@ -374,9 +405,9 @@ fn very_many_groups_are_looked_at_in_portions() {
 #[test]
 fn very_many_alerts_are_looked_at_in_portions() {
     let by_shard = GroupBy::Labels(["alertname".to_owned()].into());
-    let (settings, now) = (at_once(by_shard, &[]), Timestamp::UNIX_EPOCH);
+    let (settings, begun) = (at_once(by_shard, &[]), Timestamp::UNIX_EPOCH);
     let mut state = State::default();
-    drop(step(&mut state, &settings, now, fires(0..ALERTS_LOOKED_AT_FULL)));
+    drop(step(&mut state, &settings, begun, fires(0..ALERTS_LOOKED_AT_FULL)));
     let labels = [("service", "b"), ("alertname", "B")].into_iter().collect();
     let other = IncomingAlert {
         labels,
@@ -386,8 +417,10 @@ fn very_many_alerts_are_looked_at_in_portions() {
         generator_url: String::new(),
     };
     let other = Event::AlertsReceived { source: Source::Alertmanager, alerts: vec![other] };
-    // The first step was full, and this one looks at the first group only.
-    drop(step(&mut state, &settings, now, other));
+    drop(step(&mut state, &settings, begun, other));
+    let now = gathered();
+    // This step looks at the first group only.
+    drop(step(&mut state, &settings, now, Event::Tick));
     assert_eq!(state.next_due(), Some(now));
     drop(step(&mut state, &settings, now, Event::Tick));
     assert_eq!(state.next_due(), Some(Millis::from_secs(300).after(now)));

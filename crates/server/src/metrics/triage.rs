@@ -48,7 +48,7 @@ impl Live {
             escalations.iter().filter(|escalation| of(escalation)).count()
         };
         Self {
-            alerts: state.alerts().count(),
+            alerts: state.n_alerts(),
             silences: SILENCE_STATES
                 .map(|wanted| silences.iter().filter(|state| **state == wanted).count()),
             locks: state.locks().filter(|lock| lock.is_held(now)).count(),
