@@ -23,6 +23,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ("runtime", &["model"], &[]),
     ("config", &["model", "detect"], &[]),
     ("journal", &["model"], &[]),
+    ("series", &["model"], &[]),
     ("act", &["model", "config", "runtime"], &[]),
     ("observe", &["model", "config", "runtime"], &[]),
     ("testkit", &[], &[]),

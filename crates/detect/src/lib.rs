@@ -1,7 +1,20 @@
-//! Detection: samples in, findings out.  Numeric, streaming, bounded memory.
+//! Detection: samples and log lines in, findings out.  Streaming, bounded memory.
 //!
 //! **Invariant:** no I/O and no clock; the time of a finding is the time of its sample.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub mod access;
+pub mod anomaly;
+pub mod baseline;
+pub mod burn;
+pub mod drift;
+pub mod forecast;
+pub mod log;
+pub mod point;
+pub mod quantile;
+pub mod rank;
+pub mod signs;
 pub mod threshold;
+pub mod trend;
+pub mod unit_sanity;

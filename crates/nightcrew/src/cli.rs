@@ -72,6 +72,16 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Playbooks,
     },
+    /// The detectors, over files.
+    Detect {
+        #[command(subcommand)]
+        command: Detect,
+    },
+    /// What is in log files.
+    Logs {
+        #[command(subcommand)]
+        command: Logs,
+    },
     /// The gate that every action passes.
     Gate {
         #[command(subcommand)]
@@ -441,5 +451,96 @@ pub(crate) struct Rebuild {
     pub(crate) verify: bool,
     /// Print JSON.
     #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The detectors over files.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Detect {
+    /// Score series as a stream, with the default parameters.
+    Score(Score),
+    /// Say where an incident is likely to have begun.
+    Rank(Rank),
+}
+
+/// `nightcrew detect score`.
+#[derive(Debug, Args)]
+pub(crate) struct Score {
+    /// A CSV file with the columns timestamp and value, or a folder of them.
+    #[arg(value_name = "IN")]
+    pub(crate) input: PathBuf,
+    /// Write files of the same names below this folder, with the columns timestamp, value,
+    /// `anomaly_score` (0 to 1) and alarm (0 or 1) [default for a file: the standard output].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print what was done as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `nightcrew detect rank`.
+#[derive(Debug, Args)]
+pub(crate) struct Rank {
+    /// A CSV file with the columns time, component, metric and value.
+    #[arg(long, value_name = "F.csv")]
+    pub(crate) series: PathBuf,
+    /// A CSV file with the columns caller and callee.
+    #[arg(long, value_name = "E.csv")]
+    pub(crate) edges: Option<PathBuf>,
+    /// When the incident began, as far as is known; without a zone in UTC.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What is in log files.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Logs {
+    /// Say what stands out: attacks, errors, slowness, and which messages there are.
+    Analyze(Analyze),
+    /// Find the templates of log messages: the text that is always the same, and `<*>` for what
+    /// differs.
+    Templates(Templates),
+}
+
+/// `nightcrew logs analyze`.
+#[derive(Debug, Args)]
+pub(crate) struct Analyze {
+    /// The log files.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Only lines that are not older, such as 90m, 1h or 24h.
+    #[arg(long, value_name = "SPAN")]
+    pub(crate) since: Option<String>,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value_t = Format::Md)]
+    pub(crate) format: Format,
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// Markdown.
+    Md,
+    /// JSON.
+    Json,
+}
+
+/// `nightcrew logs templates`.
+#[derive(Debug, Args)]
+pub(crate) struct Templates {
+    /// The log file.
+    pub(crate) path: PathBuf,
+    /// Where the CSV with `LineId`, `EventId` and `EventTemplate` goes [default: the standard
+    /// output].
+    #[arg(long, value_name = "F.csv")]
+    pub(crate) out: Option<PathBuf>,
+    /// The file is CSV, and the message is in this column.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) content_column: Option<String>,
+    /// Print how many lines and templates there are as JSON; needs --out.
+    #[arg(long, requires = "out")]
     pub(crate) json: bool,
 }

@@ -5,11 +5,14 @@ mod alerts;
 mod check;
 mod cli;
 mod client;
+mod csv_file;
 mod demo;
+mod detect;
 mod doctor;
 mod gate;
 mod incidents;
 mod locks;
+mod logs;
 mod objections;
 mod oncall;
 mod output;
@@ -54,6 +57,8 @@ fn main() -> ExitCode {
         Command::Locks { command } => wiring::block_on(locks::run(command)),
         Command::Oncall { command } => wiring::block_on(oncall::run(command)),
         Command::Playbooks { command } => playbooks::run(command),
+        Command::Detect { command } => detect::run(command),
+        Command::Logs { command } => logs::run(command),
         Command::Gate { command } => gate::run(command),
         Command::Rebuild(args) => rebuild::run(&args),
     };

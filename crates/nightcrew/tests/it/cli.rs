@@ -43,6 +43,8 @@ fn the_help_names_every_command() {
       locks      Keep something from being done to some services for some time
       oncall     Who is on call
       playbooks  The playbooks of a configuration
+      detect     The detectors, over files
+      logs       What is in log files
       gate       The gate that every action passes
       rebuild    Rebuild the tables of a journal from its log, while no crew runs on it
       help       Print this message or the help of the given subcommand(s)

@@ -25,6 +25,7 @@ mod differential;
 mod full_disk;
 mod gate;
 mod heal;
+mod judgement;
 mod operator;
 mod prometheus;
 mod seeds;
