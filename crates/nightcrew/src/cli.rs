@@ -517,6 +517,9 @@ pub(crate) struct Analyze {
     /// How it is printed.
     #[arg(long, value_enum, default_value_t = Format::Md)]
     pub(crate) format: Format,
+    /// Print JSON, as `--format json` does.
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) json: bool,
 }
 
 /// How a report is printed.

@@ -66,14 +66,15 @@ pub(crate) fn run(args: &cli::Analyze) -> anyhow::Result<Exit> {
     let analyses: anyhow::Result<Vec<Analysis>> =
         args.paths.iter().map(|path| analyze(path, since, now)).collect();
     let analyses = analyses?;
-    match args.format {
+    let format = if args.json { Format::Json } else { args.format };
+    match format {
         Format::Json => output::json(&analyses)?,
         Format::Md => analyses.iter().for_each(show),
     }
     Ok(Exit::Done)
 }
 
-/// The time at which the lines are looked at: it gives the year to those that have none.
+/// The time from which `--since` counts back.
 #[expect(clippy::disallowed_methods, reason = "a command that ends at once has no other clock")]
 fn now() -> Timestamp {
     Timestamp::now()
@@ -182,6 +183,9 @@ impl Analyst {
 fn analyze(path: &Path, since: Option<Timestamp>, now: Timestamp) -> anyhow::Result<Analysis> {
     let reading = || format!("reading {}", path.display());
     let mut lines = Lines::open(path)?;
+    // No line is younger than the file: that gives the year to those that have none.
+    let changed = lines.changed_at().with_context(reading)?;
+    let now = changed.map_or(now, |changed| changed.min(now));
     let mut first: Vec<Vec<u8>> = Vec::new();
     while first.len() < SAMPLE_LINES_MAX
         && let Some(line) = lines.next().with_context(reading)?

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use crate::output::Failure;
 
 /// So much of a line is looked at, in bytes; the rest of it is passed over.
@@ -34,6 +36,12 @@ impl Lines {
             ));
         }
         Ok(Self { reader: BufReader::with_capacity(BUFFER_BYTES, file), line: Vec::new() })
+    }
+
+    /// When the file last changed; none where that is no time that can be said.
+    pub(crate) fn changed_at(&self) -> std::io::Result<Option<Timestamp>> {
+        let changed = self.reader.get_ref().metadata()?.modified()?;
+        Ok(Timestamp::try_from(changed).ok())
     }
 
     /// The next line without its end, cut at [`LINE_BYTES_MAX`]; none at the end of the file.

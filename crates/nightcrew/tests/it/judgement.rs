@@ -153,6 +153,13 @@ fn a_log_tells_of_its_attack_and_of_its_messages() {
     let told: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!(told[0]["messages"][0]["lines"], 120, "{}", json.out);
     assert_eq!(told[0]["findings"][0]["subject"]["address"], "203.0.113.9", "{}", json.out);
+    let same = stage.nightcrew(&["logs", "analyze", "auth.log", "--json"]);
+    assert_eq!(same.out, json.out);
+    let log = std::fs::File::options().append(true).open(stage.path("auth.log")).unwrap();
+    let years_ago = "2019-12-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap();
+    log.set_modified(years_ago.into()).unwrap();
+    let old = stage.nightcrew(&["logs", "analyze", "auth.log"]);
+    assert!(old.out.contains("2019-11-20T03:00:00Z"), "{}", old.out);
     let none = stage.nightcrew(&["logs", "analyze", "없다.log"]);
     assert_eq!((none.code, none.err.contains("cannot be read")), (Some(2), true), "{}", none.err);
     let odd = stage.nightcrew(&["logs", "analyze", "auth.log", "--since", "어제"]);
