@@ -11,6 +11,7 @@ export CARGO_INCREMENTAL=0 CARGO_TERM_COLOR=never
 parts=(
   nginx:nginx-light redis-server:redis-server prometheus:prometheus
   prometheus-alertmanager:prometheus-alertmanager amtool:prometheus-alertmanager
+  prometheus-node-exporter:prometheus-node-exporter victoria-metrics:victoria-metrics
   chromium:chromium openssl:openssl cc:gcc
 )
 missing=()

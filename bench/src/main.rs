@@ -49,6 +49,9 @@ struct Arguments {
     /// The program to measure [default: `nightcrew` beside this program].
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
+    /// A Python that has drain3, the peer for logs [default: that of the system].
+    #[arg(long, value_name = "FILE")]
+    python: Option<PathBuf>,
     /// Where a temporary folder is made; its disk is what makes alerts durable [default: the
     /// system's folder for temporary files].
     #[arg(long, value_name = "DIR")]
@@ -88,6 +91,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Report> {
     let folder = arguments.dir.clone().unwrap_or_else(std::env::temp_dir);
     let folder = folder.canonicalize().with_context(|| format!("finding {}", folder.display()))?;
     let setting = Setting::new(binary, &folder, arguments.rounds)?;
+    let setting = setting.with_python(arguments.python.clone());
     let mut report = Report {
         date: now().strftime("%Y-%m-%d %H:%M UTC").to_string(),
         machine: proc::machine(setting.folder()),
@@ -120,7 +124,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<Report> {
 }
 
 fn versions(setting: &Setting) -> Vec<String> {
-    let peers = [("Alertmanager", &setting.alertmanager), ("Monit", &setting.monit)];
+    let peers = [
+        ("Alertmanager", &setting.alertmanager),
+        ("Monit", &setting.monit),
+        ("drain3", &setting.drain3),
+    ];
     let peers = peers.map(|(name, installed)| match installed {
         Some(installed) => installed.version.clone(),
         None => format!("{name} is not installed here"),

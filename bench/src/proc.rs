@@ -12,6 +12,8 @@ pub(crate) struct Memory {
     pub(crate) rss: u64,
     /// Resident, each shared page divided by its users.
     pub(crate) pss: u64,
+    /// The most that was ever resident.
+    pub(crate) peak: u64,
 }
 
 /// What `/proc/PID/stat` says.
@@ -32,7 +34,8 @@ pub(crate) fn memory(pid: u32) -> anyhow::Result<Memory> {
         let text = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
         kilobytes(&text, key).with_context(|| format!("{path} has no {key}"))
     };
-    Ok(Memory { rss: read("status", "VmRSS")?, pss: read("smaps_rollup", "Pss")? })
+    let (rss, peak) = (read("status", "VmRSS")?, read("status", "VmHWM")?);
+    Ok(Memory { rss, pss: read("smaps_rollup", "Pss")?, peak })
 }
 
 /// A line such as `VmRSS:  12 kB`, in bytes.

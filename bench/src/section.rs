@@ -5,8 +5,10 @@ mod crash_rounds;
 mod durable_posts;
 mod gate;
 mod idle;
+mod logs;
 mod many_alerts;
 mod restart;
+mod series;
 mod size;
 mod telling;
 
@@ -35,11 +37,15 @@ pub(crate) enum Section {
     CrashRounds,
     /// Commands judged by the gate in a second.
     Gate,
+    /// Logs: templates, analysis, following, and the time until a line is told.
+    Logs,
+    /// What was measured, stored: bytes for each sample, samples in and out in a second.
+    Series,
 }
 
 impl Section {
     /// Every section, in the order of the table.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::ColdStart,
         Self::IdleMemory,
         Self::BinarySize,
@@ -49,6 +55,8 @@ impl Section {
         Self::Telling,
         Self::CrashRounds,
         Self::Gate,
+        Self::Logs,
+        Self::Series,
     ];
 
     /// Its name, as `--only` takes it.
@@ -63,6 +71,8 @@ impl Section {
             Self::Telling => telling::NAME,
             Self::CrashRounds => crash_rounds::NAME,
             Self::Gate => gate::NAME,
+            Self::Logs => logs::NAME,
+            Self::Series => series::NAME,
         }
     }
 
@@ -77,6 +87,8 @@ impl Section {
             Self::Telling => telling::measure(setting),
             Self::CrashRounds => crash_rounds::measure(setting),
             Self::Gate => gate::measure(setting),
+            Self::Logs => logs::measure(setting),
+            Self::Series => series::measure(setting),
         }
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Setting {
     pub(crate) nightcrew: Installed,
     pub(crate) alertmanager: Option<Installed>,
     pub(crate) monit: Option<Installed>,
+    /// A Python that has drain3.
+    pub(crate) drain3: Option<Installed>,
     /// The rounds of `crash_rounds`.
     pub(crate) crash_rounds: u32,
     folder: tempfile::TempDir,
@@ -56,9 +58,16 @@ impl Setting {
             nightcrew: Installed { version: version(&nightcrew, "--version"), path: nightcrew },
             alertmanager: peer("prometheus-alertmanager", "--version"),
             monit: peer("monit", "-V"),
+            drain3: None,
             crash_rounds,
             folder,
         })
+    }
+
+    /// Looks for drain3 in a Python; without one: in that of the system.
+    pub(crate) fn with_python(self, python: Option<PathBuf>) -> Self {
+        let python = python.or_else(|| peer("python3", "--version").map(|found| found.path));
+        Self { drain3: python.and_then(|python| drain3(&python)), ..self }
     }
 
     /// The folder below which everything is written.
@@ -86,10 +95,20 @@ pub(crate) fn command(program: &Path) -> Command {
     command
 }
 
-fn peer(name: &str, version_flag: &str) -> Option<Installed> {
+/// A peer, where it is installed.
+pub(crate) fn peer(name: &str, version_flag: &str) -> Option<Installed> {
     let mut paths = PEER_FOLDERS.iter().map(|folder| Path::new(folder).join(name));
     let path = paths.find(|path| path.is_file())?;
     Some(Installed { version: version(&path, version_flag), path })
+}
+
+/// The drain3 of a Python.
+fn drain3(python: &Path) -> Option<Installed> {
+    const VERSION: &str =
+        "import drain3, importlib.metadata as about; print('drain3 ' + about.version('drain3'))";
+    let output = command(python).args(["-c", VERSION]).output().ok()?;
+    let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    output.status.success().then(|| Installed { path: python.to_owned(), version })
 }
 
 fn version(program: &Path, flag: &str) -> String {

@@ -34,13 +34,13 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
         "crew",
         &[
             "model", "detect", "engine", "runtime", "config", "journal", "act", "observe",
-            "channels", "report",
+            "channels", "report", "series",
         ],
         &["testkit"],
     ),
     (
         "server",
-        &["model", "engine", "crew", "journal", "runtime", "config", "report", "intake"],
+        &["model", "engine", "crew", "journal", "runtime", "config", "report", "intake", "series"],
         &["channels", "testkit"],
     ),
 ];

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
-use nightcrew_config::settings::{GatePolicy, ProcessMatch, Service, Start};
+use nightcrew_config::settings::{GatePolicy, Probe, ProcessMatch, Service, Start};
 use nightcrew_model::argv::{Argv, Word};
 use nightcrew_model::id::ServiceName;
 use nightcrew_model::plan::Action;
@@ -24,7 +24,7 @@ use crate::inventory::{Inventory, is_ourselves};
 use crate::line::{no_grammar, program_name, read_line};
 use crate::matching::{Ground, may_not_restart};
 use crate::pattern::Pattern;
-use crate::programs::PROGRAMS;
+use crate::programs::{PROGRAMS, WRAPPERS};
 use crate::rate::{ACTIONS_PER_HOUR_MAX, Window};
 use crate::restart::Restart;
 use crate::roots::{BadRoot, CleanRoots};
@@ -175,6 +175,64 @@ impl Gate {
             verdict: verdict.clone(),
             admitted: Some(Admitted { verdict, work: fit.work, timeout_max: self.timeout_max }),
         }
+    }
+
+    /// Decides about the program of a check that the operator declared.  It runs word by word as it
+    /// is declared, without a grammar: who writes the configuration knows what only looks.  A
+    /// program that reads a command line of its own is refused all the same.
+    #[must_use]
+    pub fn admit_check(&self, argv: &[String]) -> Judgement {
+        match self.check(argv) {
+            Ok(fit) => Judgement {
+                verdict: fit.verdict(),
+                admitted: Some(Admitted {
+                    verdict: fit.verdict(),
+                    work: fit.work,
+                    timeout_max: self.timeout_max,
+                }),
+            },
+            Err(unfit) => Judgement {
+                verdict: unfit.of_class(RiskClass::Observe).of_words(argv.to_vec()).verdict(),
+                admitted: None,
+            },
+        }
+    }
+
+    fn check(&self, argv: &[String]) -> Result<Fit, Unfit> {
+        let refused = |reason: String| Unfit::refused("check.command", reason);
+        let program = argv.first().ok_or_else(|| refused("the command is empty".to_owned()))?;
+        let is_declared = self.services().flat_map(|service| &service.checks).any(
+            |check| matches!(&check.probe, Probe::Command { argv: declared, .. } if declared == argv),
+        );
+        if !is_declared {
+            return Err(refused("no check of a declared service has this command".to_owned()));
+        }
+        if argv.len() > WORDS_MAX {
+            return Err(refused(format!("the command has more than {WORDS_MAX} words")));
+        }
+        for word in argv.iter().filter(|word| !word.is_empty()) {
+            text::check(word).map_err(|why| refused(why.to_string()))?;
+        }
+        let name = program.rsplit('/').next().unwrap_or_default();
+        if WRAPPERS.contains(&name) {
+            return Err(refused(format!(
+                "{name} starts another program; put the commands into an executable file, and \
+                 name that file"
+            )));
+        }
+        Ok(Fit {
+            class: RiskClass::Observe,
+            rule: "check.command",
+            reason: "the operator declared it as a check".to_owned(),
+            argv: argv.to_vec(),
+            work: Work::Run(Program {
+                argv: argv.to_vec(),
+                starts: Vec::new(),
+                files: Vec::new(),
+                configs: Vec::new(),
+                environment: self.facts.environment.clone(),
+            }),
+        })
     }
 
     /// Counts an action against the hourly cap that began before this gate was made: the verdict of

@@ -21,6 +21,7 @@ pub mod grammar;
 mod inventory;
 mod line;
 pub mod lint;
+pub mod listen;
 mod matching;
 pub mod pattern;
 pub mod programs;

@@ -12,7 +12,7 @@ use crate::env::{self, Env, Variables};
 use crate::fields;
 use crate::import::Counts;
 use crate::include::{Loader, Root};
-use crate::layers::{self, FOLDER_FILES_MAX, Layout, MAIN_FILES};
+use crate::layers::{self, FOLDER_FILES_MAX, Layer, Layout, MAIN_FILES, Mount};
 use crate::lint;
 use crate::problem::{Place, Problem, Report};
 use crate::read::{self, ReadError};
@@ -67,20 +67,56 @@ pub struct StepPlace {
 /// day.
 #[must_use]
 pub fn load(source: ConfigSource, env: &Env) -> Loaded {
-    load_when(source, env, None)
+    load_when(source, &[], env, None)
 }
 
 /// Loads a configuration and judges it as of `now`: a mute window that is over, an on-call
 /// calendar that has a gap in the next four weeks.
 #[must_use]
 pub fn load_at(source: ConfigSource, env: &Env, now: Timestamp) -> Loaded {
-    load_when(source, env, Some(now))
+    load_when(source, &[], env, Some(now))
 }
 
-fn load_when(source: ConfigSource, env: &Env, now: Option<Timestamp>) -> Loaded {
+/// A file that is laid over a configuration to see what would change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// What the file holds, where it does not name the section itself.
+    pub section: TrialSection,
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// What can be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrialSection {
+    /// Other limits.
+    Thresholds,
+    /// Other playbooks.
+    Playbooks,
+}
+
+/// Loads a configuration with files laid over it, the later ones winning.
+#[must_use]
+pub fn load_trial(source: ConfigSource, trials: &[Trial], env: &Env, now: Timestamp) -> Loaded {
+    load_when(source, trials, env, Some(now))
+}
+
+fn load_when(source: ConfigSource, trials: &[Trial], env: &Env, now: Option<Timestamp>) -> Loaded {
     let data_dir = env.get(DATA_DIR_VARIABLE).filter(|dir| !dir.is_empty());
     let data_dir = data_dir.map(Path::new);
+    let over = trials.iter().map(|trial| Layer {
+        path: trial.path.clone(),
+        mount: Mount::Key(match trial.section {
+            TrialSection::Thresholds => "thresholds",
+            TrialSection::Playbooks => "playbooks",
+        }),
+    });
     match source {
+        ConfigSource::None if !trials.is_empty() => {
+            let (main, root) = (None, PathBuf::new());
+            let layout = Layout { root, main, layers: over.collect(), crowded: Vec::new() };
+            load_files(Path::new(""), &layout, data_dir, env, now)
+        }
         ConfigSource::None => {
             let mut files = Files::default();
             let file = files.add(PathBuf::new(), String::new());
@@ -88,12 +124,21 @@ fn load_when(source: ConfigSource, env: &Env, now: Option<Timestamp>) -> Loaded 
             let cx = Context::new(&files, Path::new(""), BTreeSet::new(), Report::default());
             finish(&node, data_dir, cx, Vec::new())
         }
-        ConfigSource::Path(path) => load_path(&path, data_dir, env, now),
+        ConfigSource::Path(path) => {
+            let mut layout = layers::discover(&path);
+            layout.layers.extend(over);
+            load_files(&path, &layout, data_dir, env, now)
+        }
     }
 }
 
-fn load_path(path: &Path, data_dir: Option<&Path>, env: &Env, now: Option<Timestamp>) -> Loaded {
-    let layout = layers::discover(path);
+fn load_files(
+    path: &Path,
+    layout: &Layout,
+    data_dir: Option<&Path>,
+    env: &Env,
+    now: Option<Timestamp>,
+) -> Loaded {
     let mut files = Files::default();
     let mut report = Report::default();
     let Some(canonical) = folder_of(&layout.root) else {
@@ -110,7 +155,7 @@ fn load_path(path: &Path, data_dir: Option<&Path>, env: &Env, now: Option<Timest
     let (node, foreign, imported) = match whole_yaml {
         Some(main) => (None, BTreeSet::new(), loader.yaml(main, None)),
         None => {
-            let (node, foreign) = load_layout(&layout, &mut loader);
+            let (node, foreign) = load_layout(layout, &mut loader);
             let imported = node.as_ref().and_then(|node| named_yaml(node, &canonical, &mut loader));
             (node, foreign, imported)
         }

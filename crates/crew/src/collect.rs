@@ -1,10 +1,15 @@
 //! `metrics-collector`: one task for the host, one for each process, one for the checks of each
 //! service.  A look goes to the core as it comes.
 
-use nightcrew_config::settings::Service;
+use std::path::Path;
+use std::sync::Arc;
+
+use nightcrew_config::settings::{Check, Probe, Service};
 use nightcrew_model::id::Target;
 use nightcrew_model::unit::Millis;
 
+use nightcrew_observe::cgroup::{self, CgroupWatch};
+use nightcrew_observe::check::command::Programs;
 use nightcrew_observe::host::HostCollector;
 use nightcrew_observe::process::ProcessWatch;
 use nightcrew_observe::service_checks::ServiceChecks;
@@ -12,6 +17,7 @@ use nightcrew_runtime::driver::{Boxed, Task};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use crate::check_programs::CheckPrograms;
 use crate::core::chain;
 use crate::handle::{Handle, Work};
 
@@ -23,17 +29,17 @@ pub const SECOND_LOOK: Millis = Millis(300);
 
 /// Waits until the next look at a target is due: `period` after the last one, or sooner while a
 /// proof wants it.
-struct Pace {
+pub(crate) struct Pace {
     work: watch::Receiver<Work>,
     last: Option<Instant>,
 }
 
 impl Pace {
-    fn new(handle: &Handle) -> Self {
+    pub(crate) fn new(handle: &Handle) -> Self {
         Self { work: handle.0.work.subscribe(), last: None }
     }
 
-    async fn due(&mut self, period: Millis, mine: impl Fn(&Target) -> bool) {
+    pub(crate) async fn due(&mut self, period: Millis, mine: impl Fn(&Target) -> bool) {
         let Some(last) = self.last else {
             self.last = Some(Instant::now());
             return;
@@ -134,6 +140,36 @@ impl Task for ProcessTask {
     }
 }
 
+/// Looks at the control group of a service.
+pub(crate) struct CgroupTask {
+    handle: Handle,
+    service: Service,
+    watch: CgroupWatch,
+    pace: Pace,
+}
+
+impl CgroupTask {
+    /// A task for the control group of a service, where systemd supervises it here.
+    pub(crate) fn new(handle: Handle, service: Service) -> Option<Self> {
+        let breaker = handle.settings().breaker;
+        let watch = CgroupWatch::new(&service, breaker, Path::new(cgroup::ROOT))?;
+        Some(Self { pace: Pace::new(&handle), handle, service, watch })
+    }
+}
+
+impl Task for CgroupTask {
+    fn round(&mut self) -> Boxed<'_, Result<(), String>> {
+        Box::pin(async {
+            let name = &self.service.name;
+            let period = self.handle.settings().host.interval;
+            self.pace.due(period, |target| target.service == *name).await;
+            let samples = self.watch.look(self.handle.clock()).await;
+            self.handle.look(samples).await;
+            Ok(())
+        })
+    }
+}
+
 /// Asks a service what it is to be asked.
 pub(crate) struct ChecksTask {
     handle: Handle,
@@ -147,6 +183,13 @@ impl ChecksTask {
     pub(crate) fn new(handle: Handle, service: Service) -> Result<Option<Self>, String> {
         let checks = ServiceChecks::new(&service, handle.settings().breaker);
         let Some(checks) = checks.map_err(|error| chain(&error))? else { return Ok(None) };
+        let is_command = |check: &Check| matches!(check.probe, Probe::Command { .. });
+        let checks = if service.checks.iter().any(is_command) {
+            let programs: Arc<dyn Programs> = Arc::new(CheckPrograms::new(&handle));
+            checks.run_by(&programs)
+        } else {
+            checks
+        };
         Ok(Some(Self { pace: Pace::new(&handle), handle, service, checks }))
     }
 

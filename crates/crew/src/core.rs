@@ -13,7 +13,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
-use nightcrew_detect::threshold::Detector;
+use nightcrew_detect::judge::Judge;
+use nightcrew_detect::judge::rules::Rules;
 use nightcrew_engine::settings::{AllClear, Listener, Settings};
 use nightcrew_engine::state::State;
 use nightcrew_journal::entry::Position;
@@ -28,7 +29,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::commit::{Answer, Line, Round, publish};
-use crate::handle::{Command, Handle, Look, Refusal, Release, Seen, Work};
+use crate::handle::{Command, Handle, Kept, Look, Refusal, Release, Seen, Work};
 
 /// How often the engine is told that time has passed, where nothing is due sooner.
 pub const TICK: Millis = Millis(1_000);
@@ -54,6 +55,9 @@ pub const QUIET: Millis = Millis::from_secs(2);
 /// How often a small write is tried while the journal cannot be written.
 pub const PROBE: Millis = Millis(1_000);
 
+/// How long the judge waits for what was stored before the crew began.
+pub const PAST_MAX: Millis = Millis::from_secs(30);
+
 /// How many commands one round takes.
 pub const COMMANDS_PER_ROUND_MAX: usize = 512;
 
@@ -66,12 +70,23 @@ pub(crate) struct Inbox {
     pub(crate) looks: mpsc::Receiver<Vec<Sample>>,
 }
 
+/// Whether the judge knows what was stored before the crew began.
+#[derive(Clone, Copy, Debug)]
+enum Past {
+    /// It is being read.  Until then samples are compared with limits only: one that is judged
+    /// before the past would make the past late.
+    Awaited { until: Instant },
+    /// It does, or there is none.
+    Known,
+}
+
 pub(crate) struct Core {
     handle: Handle,
     inbox: OwnedMutexGuard<Inbox>,
     rules: Settings,
     state: State,
-    detector: Detector,
+    judge: Judge,
+    past: Past,
     /// When the engine was last told that time has passed.
     last_tick: Instant,
     first: bool,
@@ -124,6 +139,17 @@ pub fn rules(settings: &nightcrew_config::settings::Settings) -> Settings {
     }
 }
 
+/// The judge's part of the settings.
+#[must_use]
+pub fn detection(settings: &nightcrew_config::settings::Settings) -> Rules {
+    Rules {
+        thresholds: settings.thresholds.clone(),
+        detection: settings.detection.clone(),
+        slos: settings.slos.clone(),
+        needs: settings.triage.dependencies.needs.clone(),
+    }
+}
+
 impl Core {
     /// A core whose state is what the journal says.
     pub(crate) async fn new(
@@ -134,7 +160,11 @@ impl Core {
         let (state, n_folded) = fold(&handle).await?;
         let core = Self {
             rules: rules(&handle.settings()),
-            detector: Detector::new(handle.settings().thresholds.clone()),
+            judge: Judge::new(detection(&handle.settings())),
+            past: match handle.0.recording.is_past_told() {
+                true => Past::Known,
+                false => Past::Awaited { until: Instant::now() + PAST_MAX.duration() },
+            },
             // Before the first tick comes the word that the crew begins: it gives every source
             // its time again.
             last_tick: Instant::now(),
@@ -199,7 +229,9 @@ impl Core {
         }
         if Instant::now() >= wake {
             self.last_tick = Instant::now();
-            let ticked = self.decide(vec![Event::Tick], now);
+            let missed = self.judge.tick(now).into_iter();
+            let events = missed.map(|finding| Event::Found { finding });
+            let ticked = self.decide(events.chain([Event::Tick]).collect(), now);
             round.push(ticked, None);
         }
         let work = round.has_decisions().then(|| self.wants());
@@ -231,7 +263,10 @@ impl Core {
     fn see(&mut self, samples: Vec<Sample>, now: Timestamp) -> Vec<Decision> {
         let mut decisions = Vec::new();
         for sample in samples {
-            let findings = self.detector.observe(&sample);
+            let findings = match self.past {
+                Past::Awaited { until } if Instant::now() < until => self.judge.compare(&sample),
+                Past::Awaited { .. } | Past::Known => self.judge.observe(&sample),
+            };
             {
                 let latest = &self.handle.0.latest;
                 let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
@@ -258,6 +293,19 @@ impl Core {
                 self.last_word = Some(answer);
                 (Vec::new(), None)
             }
+            Command::Learn { past, kept, answer } => {
+                past.iter().for_each(|sample| match kept {
+                    Kept::Source => self.judge.learn(sample),
+                    Kept::Crew => self.judge.remember(sample),
+                });
+                // Whoever asked may have gone.
+                let _ = answer.send(());
+                (Vec::new(), None)
+            }
+            Command::Learned => {
+                self.past = Past::Known;
+                (Vec::new(), None)
+            }
             Command::View(look) => (Vec::new(), self.show(look, now).map(Answer::Seen)),
             Command::Reload { settings, answer } => {
                 let decisions = self.reload(settings, now);
@@ -269,7 +317,7 @@ impl Core {
 
     /// Shows the state.  Whoever looks may panic and must not take the core along.
     fn show(&self, look: Look, now: Timestamp) -> Option<Release> {
-        let seen = Seen { state: &self.state, rules: &self.rules, now };
+        let seen = Seen { state: &self.state, rules: &self.rules, judge: &self.judge, now };
         std::panic::catch_unwind(AssertUnwindSafe(|| look(Ok(seen)))).unwrap_or_else(|_| {
             tracing::error!("a look at the state panicked");
             None
@@ -344,16 +392,14 @@ impl Core {
         settings: Arc<nightcrew_config::settings::Settings>,
         now: Timestamp,
     ) -> Vec<Decision> {
-        if self.handle.settings().thresholds != settings.thresholds {
-            // Levels come anew with the next samples, as after a restart.
-            self.detector = Detector::new(settings.thresholds.clone());
-        }
+        // What is known by rules that stay as they were is kept; other levels come anew.
+        self.judge.go_by(detection(&settings));
         self.rules = rules(&settings);
         self.handle.0.settings.send_replace(settings);
         self.decide(vec![Event::Tick], now)
     }
 
-    fn refuse(&self, commands: Vec<Command>) {
+    fn refuse(&mut self, commands: Vec<Command>) {
         let why = self.handle.storage_trouble().unwrap_or_default();
         for command in commands {
             self.handle.0.counters.storage_refusals.fetch_add(1, Ordering::Relaxed);
@@ -362,6 +408,9 @@ impl Core {
                 Command::Decide { answer, .. } => drop(answer.send(Err(refusal))),
                 Command::Take { answer, .. } => drop(answer.send(Err(refusal))),
                 Command::Store { answer } => drop(answer.send(())),
+                Command::Learned => self.past = Past::Known,
+                // The past is worth no second try.
+                Command::Learn { answer, .. } => drop(answer.send(())),
                 Command::View(look) => drop(look(Err(refusal))),
                 Command::Reload { answer, .. } => drop(answer.send(Err(refusal))),
             }

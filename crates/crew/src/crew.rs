@@ -16,15 +16,20 @@ use nightcrew_runtime::http::Http;
 use tokio::sync::{Notify, RwLock, mpsc, watch};
 
 use crate::audit::Auditor;
-use crate::collect::{ChecksTask, HostTask, ProcessTask};
+use crate::collect::{CgroupTask, ChecksTask, HostTask, ProcessTask};
 use crate::core::{Core, Inbox, chain};
 use crate::handle::{COMMANDS_WAITING_MAX, Counters, Handle, LOOKS_WAITING_MAX, Shared, Work};
 use crate::heal::Heal;
 use crate::heartbeat::Caller;
 use crate::locks::Locks;
+use crate::logs::LogsTask;
 use crate::outbox::Outbox;
 use crate::oversee::Oversee;
 use crate::record::{self, Records};
+use crate::recorder::{self, Recorder, Upkeep};
+use crate::recording::Recording;
+use crate::sources::{self, SourceTask};
+use crate::telemetry::{SpansTask, Telemetry};
 
 /// How long a stop waits for actions under way.
 pub const ACTIONS_END_MAX: Millis = Millis::from_secs(20);
@@ -39,9 +44,11 @@ pub const STORE_MAX: Millis = Millis::from_secs(10);
 pub const STOP_MAX: Millis = Millis::from_secs(10);
 
 /// The members of the crew.
-pub const AGENTS: [&str; 5] = [ORCHESTRATOR, METRICS_COLLECTOR, ALERT_HANDLER, AUTOHEAL, REPORTER];
+pub const AGENTS: [&str; 6] =
+    [ORCHESTRATOR, METRICS_COLLECTOR, LOGS_ANALYZER, ALERT_HANDLER, AUTOHEAL, REPORTER];
 const ORCHESTRATOR: &str = "orchestrator";
 const METRICS_COLLECTOR: &str = "metrics-collector";
+const LOGS_ANALYZER: &str = "logs-analyzer";
 const ALERT_HANDLER: &str = "alert-handler";
 const AUTOHEAL: &str = "autoheal";
 const REPORTER: &str = "reporter";
@@ -118,6 +125,7 @@ impl Crew {
             looks,
             work: watch::channel(Work::default()).0,
             latest: Mutex::new(HashMap::new()),
+            telemetry: Telemetry::default(),
             storage: watch::channel(None).0,
             changed: Mutex::default(),
             incident_changed: Notify::new(),
@@ -130,6 +138,8 @@ impl Crew {
             reloader: Mutex::default(),
             reloading: tokio::sync::Mutex::default(),
             last_reload: Mutex::default(),
+            sources: Mutex::default(),
+            recording: Recording::default(),
             settings: watch::channel(Arc::new(settings)).0,
         }));
         let inbox = Inbox { commands: commands_in, looks: looks_in };
@@ -137,6 +147,9 @@ impl Crew {
         start_locks(&mut driver, &handle);
         start_healing(&mut driver, &handle);
         start_collectors(&mut driver, &handle)?;
+        start_sources(&mut driver, &handle)?;
+        start_logs(&mut driver, &handle)?;
+        start_recording(&mut driver, &handle);
         start_reporting(&mut driver, &handle, doors.console);
         start_overseeing(&mut driver, &handle);
         Ok(Self { handle, driver })
@@ -170,6 +183,7 @@ impl Crew {
             );
         }
         self.driver.stop(STOP_MAX).await;
+        recorder::finish(&self.handle).await;
         if let Err(error) = record::write_changed(&self.handle).await {
             tracing::warn!("some records are not up to date: {error}");
         }
@@ -209,6 +223,8 @@ fn start_collectors(driver: &mut Driver, handle: &Handle) -> Result<(), StartErr
     let host = handle.clone();
     let round_max = Millis(settings.host.interval.0 + settings.host.timeout.0 + slack.0);
     task(driver, "host", METRICS_COLLECTOR, round_max, move || ready(HostTask::new(host.clone())));
+    let spans = handle.clone();
+    task(driver, "spans", METRICS_COLLECTOR, slack, move || ready(SpansTask::new(spans.clone())));
     for service in settings.services.values() {
         let name = &service.name;
         // Made once here, so that what cannot be used is known before the start and not at night.
@@ -218,6 +234,13 @@ fn start_collectors(driver: &mut Driver, handle: &Handle) -> Result<(), StartErr
             let round_max = Millis(service.interval.0 + slack.0);
             task(driver, &format!("process {name}"), METRICS_COLLECTOR, round_max, move || {
                 made(ProcessTask::new(handle.clone(), service.clone()))
+            });
+        }
+        if CgroupTask::new(handle.clone(), service.clone()).is_some() {
+            let (handle, service) = (handle.clone(), service.clone());
+            let round_max = Millis(settings.host.interval.0 + slack.0);
+            task(driver, &format!("cgroup {name}"), METRICS_COLLECTOR, round_max, move || {
+                made(Ok(CgroupTask::new(handle.clone(), service.clone())))
             });
         }
         let checks = ChecksTask::new(handle.clone(), service.clone());
@@ -232,6 +255,44 @@ fn start_collectors(driver: &mut Driver, handle: &Handle) -> Result<(), StartErr
         }
     }
     Ok(())
+}
+
+fn start_sources(driver: &mut Driver, handle: &Handle) -> Result<(), StartError> {
+    for source in &handle.settings().sources {
+        // Made once here, so that what cannot be used is known before the start and not at night.
+        SourceTask::new(handle.clone(), source).map_err(StartError::Settings)?;
+        let (handle, source) = (handle.clone(), source.clone());
+        let name = format!("source {}", source.name);
+        task(driver, &name, METRICS_COLLECTOR, sources::round_max(&source), move || {
+            made(SourceTask::new(handle.clone(), &source).map(Some))
+        });
+    }
+    Ok(())
+}
+
+fn start_logs(driver: &mut Driver, handle: &Handle) -> Result<(), StartError> {
+    // Made once here, so that what cannot be used is known before the start and not at night.
+    let task_now = LogsTask::new(handle.clone()).map_err(StartError::Settings)?;
+    if task_now.is_some() {
+        let handle = handle.clone();
+        task(driver, "logs", LOGS_ANALYZER, Millis::from_secs(60), move || {
+            made(LogsTask::new(handle.clone()))
+        });
+    }
+    Ok(())
+}
+
+fn start_recording(driver: &mut Driver, handle: &Handle) {
+    let recorder = handle.clone();
+    // What has to be sealed first takes its time.
+    task(driver, "recorder", METRICS_COLLECTOR, Millis::from_secs(300), move || {
+        let handle = recorder.clone();
+        async move { Ok(Box::new(Recorder::new(handle).await) as Box<dyn Task>) }
+    });
+    let upkeep = handle.clone();
+    task(driver, "series upkeep", METRICS_COLLECTOR, Millis::from_secs(3_600), move || {
+        ready(Upkeep::new(upkeep.clone()))
+    });
 }
 
 fn start_reporting(driver: &mut Driver, handle: &Handle, console: Console) {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use nightcrew_config::settings::Settings;
+use nightcrew_detect::judge::Judge;
 use nightcrew_engine::settings::Settings as Rules;
 use nightcrew_engine::state::State;
 use nightcrew_engine::work::{Due, Wanted};
@@ -14,9 +15,10 @@ use nightcrew_journal::journal::Journal;
 use nightcrew_model::alert::{IncomingAlert, Source};
 use nightcrew_model::decision::Decision;
 use nightcrew_model::event::Event;
-use nightcrew_model::id::{ChannelName, IncidentId, MetricName, Target};
+use nightcrew_model::id::{ChannelName, IncidentId, MetricName, SourceName, Target};
 use nightcrew_model::sample::{Observation, Sample};
 use nightcrew_model::verdict::RiskClass;
+use nightcrew_observe::source;
 use nightcrew_runtime::clock::Clock;
 use nightcrew_runtime::driver::Board;
 use nightcrew_runtime::http::Http;
@@ -24,7 +26,9 @@ use tokio::sync::{Notify, RwLock, mpsc, oneshot, watch};
 
 use crate::audit::Audit;
 use crate::lane::LaneStats;
+use crate::recording::Recording;
 use crate::reload::{LastReload, Reloader};
+use crate::telemetry::Telemetry;
 
 /// How many commands may wait; a further one is told to come back later.
 pub const COMMANDS_WAITING_MAX: usize = 4_096;
@@ -35,6 +39,9 @@ pub const LOOKS_WAITING_MAX: usize = 256;
 /// How many alerts make up one command.  What a command decides is stored together or not at all,
 /// so it has to fit into a batch of the journal.
 pub const ALERTS_PER_COMMAND_MAX: usize = 10;
+
+/// How many samples of the past make up one command: the core does nothing else meanwhile.
+pub const LEARNED_PER_COMMAND_MAX: usize = 1_000;
 
 /// How many bytes of labels and annotations make up one command, or one alert: their decisions have
 /// to fit into a batch, escaped as JSON and with names that they repeat.
@@ -55,6 +62,15 @@ pub enum Refusal {
     /// The crew is stopping.
     #[error("the crew is stopping")]
     Stopping,
+}
+
+/// Who kept samples of the past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// The system that they come from: they end where the looks begin.
+    Source,
+    /// The crew, before it ended.
+    Crew,
 }
 
 /// What the core is asked, and where the answer goes.
@@ -80,6 +96,17 @@ pub(crate) enum Command {
         /// Where it is said that it did, or could not.
         answer: oneshot::Sender<()>,
     },
+    /// To let the detectors learn what was before the first look, oldest first.
+    Learn {
+        /// The samples.
+        past: Vec<Sample>,
+        /// Who kept them.
+        kept: Kept,
+        /// Where it is said that they are learned: looks do not wait for commands.
+        answer: oneshot::Sender<()>,
+    },
+    /// To judge from now on: the past is learned, or there is none.
+    Learned,
     /// To show its state.
     View(Look),
     /// To go by other settings from now on.
@@ -95,6 +122,7 @@ pub(crate) enum Command {
 pub(crate) struct Seen<'a> {
     pub(crate) state: &'a State,
     pub(crate) rules: &'a Rules,
+    pub(crate) judge: &'a Judge,
     pub(crate) now: Timestamp,
 }
 
@@ -130,6 +158,8 @@ pub struct Counters {
     pub decisions: AtomicU64,
     /// Commits of the journal.
     pub commits: AtomicU64,
+    /// Log lines that services told of.
+    pub log_lines: AtomicU64,
     /// Calls of the external heartbeat that were heard.
     pub heartbeats_sent: AtomicU64,
     /// Calls of the external heartbeat that were not.
@@ -150,6 +180,8 @@ pub(crate) struct Shared {
     pub(crate) looks: mpsc::Sender<Vec<Sample>>,
     pub(crate) work: watch::Sender<Work>,
     pub(crate) latest: Mutex<HashMap<(Target, MetricName), Sample>>,
+    /// What services tell of themselves.
+    pub(crate) telemetry: Telemetry,
     pub(crate) storage: watch::Sender<Option<String>>,
     /// The incidents that changed since their records were last written.
     pub(crate) changed: Mutex<BTreeSet<IncidentId>>,
@@ -171,6 +203,10 @@ pub(crate) struct Shared {
     /// Held by the reload under way.
     pub(crate) reloading: tokio::sync::Mutex<()>,
     pub(crate) last_reload: Mutex<Option<LastReload>>,
+    /// How asking each source goes.
+    pub(crate) sources: Mutex<BTreeMap<SourceName, source::State>>,
+    /// What is kept of what was measured.
+    pub(crate) recording: Recording,
 }
 
 impl Handle {
@@ -264,7 +300,7 @@ impl Handle {
     }
 
     /// Hands samples to the core, waiting for room.
-    pub(crate) async fn look(&self, samples: Vec<Sample>) {
+    pub async fn look(&self, samples: Vec<Sample>) {
         for sample in &samples {
             let counter = match sample.observation {
                 Observation::Read(_) => &self.0.counters.samples_read,
@@ -272,8 +308,32 @@ impl Handle {
             };
             counter.fetch_add(1, Ordering::Relaxed);
         }
+        self.0.recording.offer(&samples);
         // The core is gone only when the crew stops.
         let _ = self.0.looks.send(samples).await;
+    }
+
+    /// Lets the detectors learn what was before the first look, oldest first.  It is no alarm: what
+    /// they conclude counts with the next sample.
+    ///
+    /// # Errors
+    /// When too much is waiting; what was handed over before is learned.
+    pub(crate) async fn learn(&self, past: Vec<Sample>, kept: Kept) -> Result<(), Refusal> {
+        let mut past = past.into_iter().peekable();
+        while past.peek().is_some() {
+            let part = past.by_ref().take(LEARNED_PER_COMMAND_MAX).collect();
+            let (answer, learned) = oneshot::channel();
+            self.ask(Command::Learn { past: part, kept, answer })?;
+            // Without an answer nobody learns any longer.
+            let _ = learned.await;
+        }
+        Ok(())
+    }
+
+    /// Says that the past is learned, or that there is none.  When too much is waiting nobody
+    /// hears it, and the core goes on after [`crate::core::PAST_MAX`].
+    pub(crate) fn learned(&self) {
+        let _ = self.ask(Command::Learned);
     }
 
     /// The journal.
@@ -317,6 +377,13 @@ impl Handle {
     pub fn lanes(&self) -> Vec<LaneStats> {
         let lanes = self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         lanes.values().cloned().collect()
+    }
+
+    /// How asking each source goes, of those that were asked already.
+    #[must_use]
+    pub fn sources(&self) -> Vec<source::State> {
+        let sources = self.0.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.values().cloned().collect()
     }
 
     /// Why the journal cannot be written; none while it can.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
+use jiff::Timestamp;
 use nightcrew_journal::entry::Entry;
 use nightcrew_journal::journal::Journal;
 use nightcrew_journal::limit::ENTRIES_MAX;
@@ -13,7 +14,9 @@ use nightcrew_model::id::IncidentId;
 use nightcrew_model::unit::Millis;
 use nightcrew_report::fold::incident_record;
 use nightcrew_report::record::Record;
-use nightcrew_report::workspace::{Heartbeat, write_heartbeat, write_incident, write_metrics};
+use nightcrew_report::workspace::{
+    Heartbeat, remove_metrics_before, write_heartbeat, write_incident, write_metrics,
+};
 use nightcrew_runtime::driver::{Boxed, Task};
 use tokio::time::{Instant, sleep_until};
 
@@ -200,14 +203,22 @@ pub(crate) async fn write(handle: &Handle, id: IncidentId) -> Result<(), String>
     blocking(move || write_incident(&workspace, &record).map(drop)).await
 }
 
-/// Writes the latest sample of every metric.
+/// Writes the latest sample of every metric, and removes the files that are past their time.
 pub(crate) async fn export(handle: &Handle) -> Result<(), String> {
-    let (workspace, now) = (handle.settings().workspace_dir.clone(), handle.clock().now());
+    let (settings, now) = (handle.settings(), handle.clock().now());
+    let workspace = settings.workspace_dir.clone();
     let samples = handle.latest();
     if samples.is_empty() {
         return Ok(());
     }
-    blocking(move || write_metrics(&workspace, now, &samples).map(drop)).await
+    let age = settings.retention.metrics.exports.duration();
+    let before = now.checked_sub(age).unwrap_or(Timestamp::MIN);
+    blocking(move || {
+        // First what is past its time: on a full disk it makes room.
+        remove_metrics_before(&workspace, before)?;
+        write_metrics(&workspace, now, &samples).map(drop)
+    })
+    .await
 }
 
 async fn blocking(

@@ -143,6 +143,10 @@ fn merged(old: &Settings, mut new: Settings) -> (Settings, Reloaded) {
     keep("services", same(&old.services, &new.services));
     keep("policy", old.policy == new.policy);
     keep("breaker", old.breaker == new.breaker);
+    // Compared as they are: they hold secrets.
+    keep("sources", old.sources == new.sources);
+    keep("logs", old.logs == new.logs);
+    keep("retention", old.retention == new.retention);
     new.listen = old.listen;
     new.data_dir.clone_from(&old.data_dir);
     new.workspace_dir.clone_from(&old.workspace_dir);
@@ -150,6 +154,9 @@ fn merged(old: &Settings, mut new: Settings) -> (Settings, Reloaded) {
     new.services.clone_from(&old.services);
     new.policy = old.policy.clone();
     new.breaker = old.breaker;
+    new.sources.clone_from(&old.sources);
+    new.logs = old.logs.clone();
+    new.retention = old.retention.clone();
     (new, Reloaded { needs_restart })
 }
 

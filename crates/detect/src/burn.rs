@@ -110,6 +110,18 @@ impl Objective {
         }
         Ok(Self { share, hours })
     }
+
+    /// The promised share of good events.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        self.share
+    }
+
+    /// Over how many hours.
+    #[must_use]
+    pub fn hours(&self) -> usize {
+        self.hours
+    }
 }
 
 /// What the counters of a service say.

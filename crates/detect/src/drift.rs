@@ -89,6 +89,8 @@ pub struct Change {
     pub significance: f64,
     /// Over how many buckets.
     pub n_buckets: usize,
+    /// How many times the usual distance of values from the line it went.
+    pub clearness: f64,
 }
 
 /// Why nothing is known.
@@ -172,6 +174,8 @@ impl Watch {
             share: gone / level,
             significance: trend.significance,
             n_buckets,
+            clearness: gone.abs()
+                / (trend.residual_high - trend.residual_low).max(f64::MIN_POSITIVE),
         };
         let is_sure = trend.significance.abs() >= self.rule.significance_min;
         if !is_sure || change.share.abs() < self.rule.change_share_min {
@@ -185,7 +189,8 @@ impl Watch {
 
     /// Seconds and levels without their season.  With two whole seasons or more, each level gives
     /// up what its place in the season usually has; a drift goes through all places alike.
-    fn levels(&self) -> Vec<(f64, f64)> {
+    #[must_use]
+    pub fn levels(&self) -> Vec<(f64, f64)> {
         let width = self.rule.bucket.duration().as_secs_f64();
         let start = self.closed.front().map_or(0, |(bucket, _)| *bucket);
         #[expect(clippy::cast_precision_loss, reason = "a count of buckets is far below 2^53")]

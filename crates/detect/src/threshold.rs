@@ -5,12 +5,16 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use nightcrew_model::alert::{AlertEvent, AlertState};
 use nightcrew_model::condition::{Condition, Operand, Operator, Truth};
 use nightcrew_model::id::{MetricName, ServiceName, Symptom, Target};
 use nightcrew_model::sample::{Finding, Level, Observation, Reading, Sample};
 use nightcrew_model::severity::Severity;
+use nightcrew_model::unit::Millis;
 use serde::Serialize;
+
+use crate::requests::{MinRequests, Requests};
 
 /// One rule about one metric.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -32,6 +36,11 @@ pub struct Threshold {
     /// How far back inside the limit a number must be before the finding clears, in the unit of
     /// the metric; 0 for states.
     pub hysteresis: f64,
+    /// For how long samples must have crossed before it fires, beside their number; 0: the number
+    /// alone counts.
+    pub lasting: Millis,
+    /// How many requests it takes for the metric to say anything; none: it always does.
+    pub min_requests: Option<MinRequests>,
 }
 
 /// The largest number of samples that a rule remembers.
@@ -57,6 +66,25 @@ impl Detector {
         Self { rules, followed: HashMap::new(), n_left_out: 0 }
     }
 
+    /// Goes by other rules from now on.  What is remembered of a rule that stays as it was is kept.
+    pub fn replace(&mut self, rules: Vec<Threshold>) {
+        let place = |old: usize| {
+            let old = self.rules.get(old)?;
+            rules.iter().position(|rule| rule == old)
+        };
+        let kept = std::mem::take(&mut self.followed).into_iter();
+        self.followed = kept
+            .filter_map(|((rule, target), followed)| Some(((place(rule)?, target), followed)))
+            .collect();
+        self.rules = rules;
+    }
+
+    /// The rules.
+    #[must_use]
+    pub fn rules(&self) -> &[Threshold] {
+        &self.rules
+    }
+
     /// How many looks were not judged because too many pairs are followed already.
     #[must_use]
     pub fn n_left_out(&self) -> u64 {
@@ -65,6 +93,11 @@ impl Detector {
 
     /// What a sample means, by every rule about its metric.
     pub fn observe(&mut self, sample: &Sample) -> Vec<Finding> {
+        self.observe_with(sample, &Requests::default())
+    }
+
+    /// The same, where a rule may say nothing because there were too few requests.
+    pub fn observe_with(&mut self, sample: &Sample, requests: &Requests) -> Vec<Finding> {
         let is_about = |rule: &Threshold| {
             rule.metric == sample.metric && rule.service.as_ref() == Some(&sample.target.service)
         };
@@ -73,6 +106,14 @@ impl Detector {
         for (n, rule) in self.rules.iter().enumerate() {
             let applies = if own { is_about(rule) } else { rule.service.is_none() };
             if rule.metric != sample.metric || !applies {
+                continue;
+            }
+            let service = &sample.target.service;
+            if rule
+                .min_requests
+                .as_ref()
+                .is_some_and(|min| requests.are_few(min, service, sample.at))
+            {
                 continue;
             }
             let key = (n, sample.target.clone());
@@ -88,6 +129,7 @@ impl Detector {
                     level,
                     sample: sample.clone(),
                     rule: rule.words(level),
+                    chart: None,
                 });
             }
         }
@@ -108,6 +150,9 @@ impl Threshold {
             return format!("{} has no limit", self.metric);
         };
         match level {
+            Level::Firing(_) | Level::Pending if self.lasting > Millis(0) => {
+                format!("{limit} in {} of {} samples, for {}", self.needed, self.of, self.lasting)
+            }
             Level::Firing(_) | Level::Pending => {
                 format!("{limit} in {} of {} samples", self.needed, self.of)
             }
@@ -181,6 +226,8 @@ struct Followed {
     critical: Marks,
     state: AlertState,
     severity: Severity,
+    /// The first of the samples in a row of which some cross.
+    since: Option<Timestamp>,
 }
 
 impl Default for Followed {
@@ -190,6 +237,7 @@ impl Default for Followed {
             critical: Marks::default(),
             state: AlertState::Resolved,
             severity: Severity::Warning,
+            since: None,
         }
     }
 }
@@ -212,6 +260,11 @@ impl Followed {
         } else {
             None
         };
+        self.since = self.is_pending(rule).then(|| self.since.unwrap_or(sample.at));
+        let lasted = self.since.map_or(Millis(0), |since| Millis::between(since, sample.at));
+        // What fires already need not last again.
+        let fires = self.state == AlertState::Firing || lasted >= rule.lasting;
+        let crossed = crossed.filter(|_| fires);
         let event = match (self.state, crossed) {
             (AlertState::Firing, Some(severity)) if !clear => {
                 // It falls back to a warning only when it is well inside the critical limit.
@@ -276,7 +329,6 @@ impl Threshold {
 mod tests {
     use std::fmt::Write as _;
 
-    use jiff::Timestamp;
     use nightcrew_model::sample::{Status, Unknown};
     use nightcrew_model::unit::{Quantity, Unit};
     use proptest::prelude::*;
@@ -297,6 +349,8 @@ mod tests {
             needed,
             of,
             hysteresis: 5.0,
+            lasting: Millis(0),
+            min_requests: None,
         }
     }
 
@@ -372,6 +426,38 @@ mod tests {
         assert_eq!(found[0].level, Level::Firing(Severity::Critical));
         assert_eq!(found[0].rule, "m == 'stopped' in 1 of 1 samples");
         assert!(detector.observe(&sample(read(3.0))).is_empty(), "a number is no state");
+    }
+
+    #[test]
+    fn a_crossing_must_last_where_the_rule_says_how_long() {
+        let mut lasting = rule(1, 1);
+        lasting.lasting = Millis::from_secs(30);
+        let mut detector = Detector::new(vec![lasting]);
+        let mut said = String::new();
+        for (second, value) in [95, 95, 95, 95, 60, 95, 95].into_iter().enumerate() {
+            let at = Timestamp::from_second(i64::try_from(second).unwrap() * 10).unwrap();
+            let sample = Sample { at, ..sample(read(f64::from(value))) };
+            let level = detector.observe(&sample).first().map(|found| found.level);
+            said.push(match level {
+                None => '-',
+                Some(Level::Clear) => 'c',
+                Some(Level::Pending) => 'p',
+                Some(Level::Firing(_)) => 'F',
+            });
+        }
+        assert_eq!(said, "pppFcpp");
+    }
+
+    #[test]
+    fn other_rules_keep_what_is_known_of_those_that_stay() {
+        let mut detector = Detector::new(vec![rule(1, 1), rule(3, 3)]);
+        for _ in 0..2 {
+            detector.observe(&sample(read(95.0)));
+        }
+        detector.replace(vec![rule(2, 2), rule(3, 3)]);
+        let levels: Vec<Level> =
+            detector.observe(&sample(read(95.0))).into_iter().map(|found| found.level).collect();
+        assert_eq!(levels, [Level::Pending, Level::Firing(Severity::Critical)]);
     }
 
     #[test]

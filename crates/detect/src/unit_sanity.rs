@@ -144,6 +144,23 @@ pub fn judge(unit: Unit, values: &[f64], learned: Option<f64>) -> Sanity {
     }
 }
 
+/// An answer that takes ten minutes or more is a mistake of units, however seldom it comes.
+pub const ANSWER_MS_MAX: f64 = 600_000.0;
+
+/// Whether not even a single value can be that, so that no limit should be compared with it.
+#[must_use]
+pub fn cannot_be(unit: Unit, value: f64) -> bool {
+    match unit {
+        Unit::Milliseconds => !(0.0..ANSWER_MS_MAX).contains(&value),
+        Unit::Percent => !(0.0..=PERCENT_MAX).contains(&value),
+        Unit::Ratio => !(0.0..=PERCENT_MAX / 100.0).contains(&value),
+        Unit::Bytes | Unit::BytesPerSecond => !(0.0..=BYTES_MAX).contains(&value),
+        Unit::Megabytes => !(0.0..=BYTES_MAX / 1e6).contains(&value),
+        // A certificate may have ended, and what an operator counts may be below zero.
+        Unit::Days | Unit::PerMinute | Unit::Count => false,
+    }
+}
+
 /// The smallest and the largest usual value of a unit; 0 is always allowed.
 fn bounds(unit: Unit) -> (f64, f64) {
     match unit {
@@ -219,6 +236,21 @@ mod tests {
         for (unit, value, because, divide_by) in doubted {
             let expected = Sanity::Doubtful { typical: value, because, divide_by };
             assert_eq!(judge(unit, &[value; 3], None), expected);
+        }
+    }
+
+    #[test]
+    fn a_single_value_is_doubted_only_where_it_cannot_be() {
+        for (unit, value, doubted) in [
+            (Unit::Milliseconds, 600_000.0, true),
+            (Unit::Milliseconds, 120_000.0, false),
+            (Unit::Milliseconds, -1.0, true),
+            (Unit::Percent, 750.0, false),
+            (Unit::Bytes, -1.0, true),
+            (Unit::Days, -3.0, false),
+            (Unit::Count, -3.0, false),
+        ] {
+            assert_eq!(cannot_be(unit, value), doubted, "{unit:?} {value}");
         }
     }
 

@@ -216,8 +216,8 @@ impl Step<'_> {
         let Some(held) = self.state.alerts.get(&fingerprint) else {
             return;
         };
-        // A heartbeat is news when it stops.
-        if self.settings.watchdog(&held.alert.labels).is_some() {
+        // What only informs wakes nobody.
+        if held.alert.only_informs() {
             return;
         }
         // A heartbeat is not told of; its silence is.

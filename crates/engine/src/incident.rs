@@ -25,6 +25,9 @@ pub struct Incident {
     pub alerts: BTreeSet<Fingerprint>,
     /// Those of them behind which is a look of ours.
     pub(crate) evidenced: BTreeSet<Fingerprint>,
+    /// Alerts beside it that only inform; they hold it open no longer than its own.
+    #[serde(default)]
+    pub context: BTreeSet<Fingerprint>,
     /// The latest try at healing it.
     pub attempt: Option<Attempt>,
     /// How many tries there were since it was last opened.

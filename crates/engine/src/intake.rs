@@ -45,7 +45,8 @@ impl Step<'_> {
             | Source::Cloudwatch
             | Source::Uptime
             | Source::Generic
-            | Source::Watchdog => incoming.ends_at,
+            | Source::Watchdog
+            | Source::Prometheus => incoming.ends_at,
         };
         let (target, symptom) = identify_by(&incoming.labels, &self.settings.dedup_fields);
         let severity =
@@ -63,6 +64,7 @@ impl Step<'_> {
             target,
             symptom,
             evidence: None,
+            chart: None,
             labels: incoming.labels,
             annotations: incoming.annotations,
         };
@@ -105,6 +107,7 @@ impl Step<'_> {
                     target: finding.target,
                     symptom: finding.symptom,
                     evidence: Some(finding.sample),
+                    chart: finding.chart,
                 };
                 self.alert_fires(alert, Reason::RuleMet { rule: finding.rule, seen });
             }
@@ -188,6 +191,10 @@ impl Step<'_> {
         let Some(held) = self.state.alerts.get(&fingerprint) else {
             return;
         };
+        if held.alert.only_informs() {
+            self.stand_beside(fingerprint);
+            return;
+        }
         if self.settings.watchdog(&held.alert.labels).is_some() {
             return;
         }
@@ -203,6 +210,7 @@ impl Step<'_> {
                     Reason::SameKey,
                 );
                 self.began(id);
+                self.gather_context(id);
                 id
             }
             Some((id, incident)) => {
@@ -229,6 +237,7 @@ impl Step<'_> {
                     Reason::NewKey,
                 );
                 self.began(id);
+                self.gather_context(id);
                 id
             }
         };
@@ -255,6 +264,8 @@ impl Step<'_> {
             return;
         };
         let incident = held.incident;
+        let own = incident.and_then(|id| self.state.incidents.get(&id));
+        let was_own = own.is_some_and(|incident| incident.alerts.contains(&fingerprint));
         let verified = held.alert.source == Source::Detector;
         let ends_at = ends_at.unwrap_or(self.now);
         let ended = self.settings.routing.is_some().then(|| Ended::of(&held.alert, 0));
@@ -266,6 +277,9 @@ impl Step<'_> {
         let Some(incident) = self.state.incidents.get(&id) else {
             return;
         };
+        if !was_own {
+            return;
+        }
         let idle = matches!(incident.state, IncidentState::Open | IncidentState::Escalated)
             && !self.state.working.contains(&id);
         if incident.alerts.is_empty() && idle {

@@ -15,6 +15,7 @@ mod attempt;
 pub mod audit;
 pub mod cascade;
 mod climb;
+mod context;
 pub mod daily;
 pub mod escalation;
 pub mod flap;

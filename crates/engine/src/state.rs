@@ -19,6 +19,7 @@ use nightcrew_model::verdict::RiskClass;
 use serde::{Deserialize, Serialize};
 
 use crate::cascade::Causes;
+use crate::context::Contexts;
 use crate::daily::Words;
 use crate::escalation::Escalations;
 use crate::flap::Flaps;
@@ -90,6 +91,9 @@ pub struct State {
     pub(crate) flood: Flood,
     /// The causes of incidents.
     pub(crate) causes: Causes,
+    /// The alerts that only inform.
+    #[serde(default)]
+    pub(crate) contexts: Contexts,
     /// The alerts about watchdogs that are silent.
     pub(crate) alerts_of_watchdogs: BTreeSet<Fingerprint>,
     /// When the daily word was said.
@@ -192,7 +196,9 @@ impl State {
         self.fold_telling(decision);
         match &decision.fact {
             Fact::AlertFired { alert } => {
-                self.flood.alert_fires(decision.at);
+                if !alert.only_informs() {
+                    self.flood.alert_fires(decision.at);
+                }
                 self.hold(alert);
             }
             Fact::AlertChanged { alert } => self.hold(alert),
@@ -292,6 +298,7 @@ impl State {
 
     fn hold(&mut self, alert: &Alert) {
         let fingerprint = alert.fingerprint;
+        self.contexts.note(alert);
         let before = self.alerts.remove(&fingerprint);
         let incident = before.as_ref().and_then(|held| held.incident);
         let n_told =
@@ -325,14 +332,16 @@ impl State {
         let Some(held) = self.alerts.remove(&fingerprint) else {
             return;
         };
+        self.contexts.forget(&held.alert);
         self.told.alert_ended(&held.alert, held.n_told);
         if let Some(expires) = held.expires {
             self.expiry.remove(&(expires, fingerprint));
         }
         if let Some(incident) = held.incident.and_then(|id| self.incidents.get_mut(&id)) {
-            incident.alerts.remove(&fingerprint);
+            incident.context.remove(&fingerprint);
+            let was_own = incident.alerts.remove(&fingerprint);
             incident.evidenced.remove(&fingerprint);
-            if incident.alerts.is_empty() {
+            if was_own && incident.alerts.is_empty() {
                 incident.labels = Some(Box::new(held.alert.labels));
                 if let (IncidentState::Escalated, Some(id)) = (incident.state, held.incident) {
                     self.emptied.insert(id);
@@ -342,19 +351,28 @@ impl State {
     }
 
     fn link(&mut self, id: IncidentId, fingerprint: Fingerprint) {
+        if let Some(held) = self.alerts.get(&fingerprint)
+            && let Some(before) = held.incident.and_then(|before| self.incidents.get_mut(&before))
+        {
+            before.context.remove(&fingerprint);
+        }
         let Some(incident) = self.incidents.get_mut(&id) else {
             return;
         };
         let Some(held) = self.alerts.get_mut(&fingerprint) else {
             return;
         };
+        held.incident = Some(id);
+        if held.alert.only_informs() && incident.trigger != fingerprint {
+            incident.context.insert(fingerprint);
+            return;
+        }
         incident.alerts.insert(fingerprint);
         if held.alert.evidence.is_some() {
             incident.evidenced.insert(fingerprint);
         }
         incident.labels = None;
         self.emptied.remove(&id);
-        held.incident = Some(id);
     }
 
     fn open(
@@ -373,6 +391,7 @@ impl State {
             severity,
             alerts: BTreeSet::new(),
             evidenced: BTreeSet::new(),
+            context: BTreeSet::new(),
             attempt: None,
             n_tries: 0,
             last_attempt: 0,
@@ -451,7 +470,7 @@ impl State {
         let Some(incident) = self.incidents.remove(&id) else {
             return;
         };
-        for fingerprint in &incident.alerts {
+        for fingerprint in incident.alerts.iter().chain(&incident.context) {
             if let Some(held) = self.alerts.get_mut(fingerprint) {
                 held.incident = None;
             }

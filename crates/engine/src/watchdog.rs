@@ -95,6 +95,7 @@ impl Step<'_> {
             target: Target::service(name.as_str().into()),
             symptom: SYMPTOM.into(),
             evidence: None,
+            chart: None,
         };
         self.alert_fires(alert, Reason::WatchdogSilent { timeout });
     }

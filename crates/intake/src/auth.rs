@@ -179,7 +179,8 @@ fn window(inbound: &Inbound) -> Millis {
         | Source::Sentry
         | Source::Uptime
         | Source::Generic
-        | Source::Watchdog => inbound.replay_window,
+        | Source::Watchdog
+        | Source::Prometheus => inbound.replay_window,
     }
 }
 

@@ -22,6 +22,7 @@ pub mod auth;
 pub mod change;
 pub mod door;
 pub mod limit;
+pub mod otlp;
 pub mod parse;
 pub mod parsed;
 pub mod request;

@@ -45,6 +45,6 @@ pub fn parse(
         Source::Cloudwatch => cloudwatch::parse(request.body, context),
         Source::Uptime => uptime::parse(request.body, context),
         Source::Generic => generic::parse(request.body, context),
-        Source::Detector | Source::Watchdog => Err(Unparsable::NoDoor(source)),
+        Source::Detector | Source::Watchdog | Source::Prometheus => Err(Unparsable::NoDoor(source)),
     }
 }

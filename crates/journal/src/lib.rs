@@ -40,6 +40,7 @@ pub mod batch;
 pub mod dead_letter;
 pub mod entry;
 pub mod error;
+pub mod history;
 pub mod journal;
 pub mod lanes;
 pub mod limit;

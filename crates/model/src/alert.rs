@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::chart::Chart;
 use crate::id::{ServiceName, Symptom, Target};
 use crate::labels::{Fingerprint, Labels};
 use crate::sample::Sample;
@@ -125,11 +126,13 @@ pub enum Source {
     Generic,
     /// A heartbeat that is no longer heard.
     Watchdog,
+    /// The list of alerts of a Prometheus, which is asked for it.
+    Prometheus,
 }
 
 impl Source {
     /// Every door.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Detector,
         Self::AlertsApi,
         Self::Alertmanager,
@@ -144,6 +147,7 @@ impl Source {
         Self::Uptime,
         Self::Generic,
         Self::Watchdog,
+        Self::Prometheus,
     ];
 
     /// The word of the configuration, the API and the records.
@@ -164,6 +168,7 @@ impl Source {
             Self::Uptime => "uptime",
             Self::Generic => "generic",
             Self::Watchdog => "watchdog",
+            Self::Prometheus => "prometheus",
         }
     }
 }
@@ -221,6 +226,17 @@ pub struct Alert {
     /// The sample behind it, for alerts of our own detectors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Sample>,
+    /// The numbers behind it, where a detector gave more than the sample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chart: Option<Box<Chart>>,
+}
+
+impl Alert {
+    /// Whether it only informs: a conclusion of our own detectors that wakes nobody.
+    #[must_use]
+    pub fn only_informs(&self) -> bool {
+        self.source == Source::Detector && self.severity == Severity::Info
+    }
 }
 
 /// The labels that name the service of an alert, the most telling first.

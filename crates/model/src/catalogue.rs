@@ -66,6 +66,16 @@ metrics! {
         "Days until the certificate that a server shows ends; negative after its end";
     ERROR_RATE_PER_MIN = "error_rate_per_min", Kind::Number(Unit::PerMinute), "error_rate_high",
         "Errors in a minute";
+    REQUESTS_PER_MIN = "requests_per_min", Kind::Number(Unit::PerMinute), "request_rate_high",
+        "Requests that came to a service in a minute, by its spans";
+    ERROR_RATIO = "error_ratio", Kind::Number(Unit::Ratio), "error_rate_high",
+        "The part of the requests that failed, 0 to 1, by its spans";
+    LATENCY_P99_MS = "latency_p99_ms", Kind::Number(Unit::Milliseconds), "latency_high",
+        "The time that 99 of 100 requests take at most, by its spans";
+    CONTAINER_RESTARTS = "container_restarts", Kind::Number(Unit::Count), "container_restarting",
+        "How often the Docker Engine began a container anew";
+    CONTAINER_MEMORY = "container_memory", Kind::Number(Unit::Percent), "memory_high",
+        "Memory of a container or control group, of what it may have";
     LOG_FILE_SIZE_MB = "log_file_size_mb", Kind::Number(Unit::Megabytes), "log_file_oversized",
         "Size of a log file";
 }

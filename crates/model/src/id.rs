@@ -89,6 +89,14 @@ name!(
     Resource
 );
 name!(
+    /// A configured system that is asked for metrics, logs or alerts, such as `prometheus`.
+    SourceName
+);
+name!(
+    /// A service level objective, such as `checkout-availability`.
+    SloName
+);
+name!(
     /// A configured way to tell people, such as `discord`.
     ChannelName
 );

@@ -42,6 +42,8 @@ pub enum Reason {
     NewKey,
     /// An incident with the same key is open or was inside the window.
     SameKey,
+    /// It only informs, and an incident of the same service is open.
+    SameService,
     /// The condition of the playbook holds.
     ConditionHolds {
         /// The condition in words.
@@ -256,6 +258,7 @@ impl fmt::Display for Reason {
             Self::NotRepeated => f.write_str("its source no longer repeats it"),
             Self::NewKey => f.write_str("first of its service and symptom inside the window"),
             Self::SameKey => f.write_str("same service and symptom inside the window"),
+            Self::SameService => f.write_str("it informs about the same service"),
             Self::ConditionHolds { condition, seen } => write!(f, "{condition}; seen: {seen}"),
             Self::NoPlaybook => f.write_str("no playbook's condition is met by what is known"),
             Self::Cooldown { playbook, until } => {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::chart::Chart;
 use crate::id::{MetricName, Symptom, Target};
 use crate::severity::Severity;
 use crate::unit::{Millis, Quantity};
@@ -151,6 +152,9 @@ pub struct Finding {
     pub sample: Sample,
     /// The rule in words: `disk_usage >= 90 % in 3 of 3 samples`.
     pub rule: String,
+    /// The numbers behind it; none: the sample is all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chart: Option<Box<Chart>>,
 }
 
 /// Whether something is wrong.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::metrics::args::Metrics;
+
 /// An autonomous on-call crew: watches, heals what it may, proves it, and tells a person the rest.
 #[derive(Debug, Parser)]
 #[command(
@@ -72,21 +74,33 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Playbooks,
     },
-    /// The detectors, over files.
+    /// The detectors, over files, and what they found.
     Detect {
         #[command(subcommand)]
         command: Detect,
+    },
+    /// What is promised about services, and what is left of it.
+    Slo {
+        #[command(subcommand)]
+        command: crate::slo::Slo,
     },
     /// What is in log files.
     Logs {
         #[command(subcommand)]
         command: Logs,
     },
+    /// What was measured.
+    Metrics {
+        #[command(subcommand)]
+        command: Metrics,
+    },
     /// The gate that every action passes.
     Gate {
         #[command(subcommand)]
         command: Gate,
     },
+    /// What would have been found and done with other limits or playbooks.
+    Backtest(Backtest),
     /// Rebuild the tables of a journal from its log, while no crew runs on it.
     Rebuild(Rebuild),
 }
@@ -112,6 +126,27 @@ pub(crate) struct Up {
     /// Judge and record every plan, and execute nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backtest {
+    #[command(flatten)]
+    pub(crate) config: Config,
+    /// The data folder whose records are replayed; a crew may run on it [default: ./.nightcrew].
+    #[arg(long, value_name = "DIR", env = "NIGHTCREW_DATA")]
+    pub(crate) data: Option<PathBuf>,
+    /// How far back the records go: `12h`, `30d`.
+    #[arg(long, value_name = "SPAN", default_value = "30d")]
+    pub(crate) since: String,
+    /// A file of thresholds that is laid over the configuration.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) thresholds: Option<PathBuf>,
+    /// A file of playbooks that is laid over the configuration.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) playbooks: Option<PathBuf>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -461,6 +496,8 @@ pub(crate) enum Detect {
     Score(Score),
     /// Say where an incident is likely to have begun.
     Rank(Rank),
+    /// Show a finding with its reason, its numbers and a picture.
+    Explain(crate::detect::explain::Explain),
 }
 
 /// `nightcrew detect score`.

@@ -2,6 +2,7 @@
 
 mod agents;
 mod alerts;
+mod backtest;
 mod check;
 mod cli;
 mod client;
@@ -13,6 +14,7 @@ mod gate;
 mod incidents;
 mod locks;
 mod logs;
+mod metrics;
 mod objections;
 mod oncall;
 mod output;
@@ -20,6 +22,7 @@ mod playbooks;
 mod rebuild;
 mod route_test;
 mod silences;
+mod slo;
 mod span;
 mod status;
 mod up;
@@ -58,8 +61,11 @@ fn main() -> ExitCode {
         Command::Oncall { command } => wiring::block_on(oncall::run(command)),
         Command::Playbooks { command } => playbooks::run(command),
         Command::Detect { command } => detect::run(command),
+        Command::Slo { command } => wiring::block_on(slo::run(command)),
         Command::Logs { command } => logs::run(command),
+        Command::Metrics { command } => wiring::block_on(metrics::run(command)),
         Command::Gate { command } => gate::run(command),
+        Command::Backtest(args) => backtest::run(&args),
         Command::Rebuild(args) => rebuild::run(&args),
     };
     match result {

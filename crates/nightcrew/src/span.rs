@@ -5,21 +5,27 @@ use nightcrew_runtime::clock::Clock;
 
 use crate::output::Failure;
 
+/// How times are written.
+const FORM: &str = "write it as 30m, 2h or 1d; it has to be longer than nothing";
+
 /// The end of a span that begins now.
 pub(crate) fn from_now(text: &str) -> anyhow::Result<Timestamp> {
-    let now = Clock::System.now();
-    let bad = || {
-        Failure::usage(
-            format!("`{text}` is not a time from now on"),
-            "write it as 30m, 2h or 1d; it has to be longer than nothing",
-        )
-    };
-    let span: Span = text.trim().parse().map_err(|_| bad())?;
-    let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| bad())?;
-    if length <= SignedDuration::ZERO {
-        return Err(bad().into());
-    }
-    now.checked_add(length).map_err(|_| bad().into())
+    let bad = || Failure::usage(format!("`{text}` is not a time from now on"), FORM);
+    let length = length(text).ok_or_else(bad)?;
+    Clock::System.now().checked_add(length).map_err(|_| bad().into())
+}
+
+/// The beginning of a span that ends now.
+pub(crate) fn until_now(text: &str) -> anyhow::Result<Timestamp> {
+    let bad = || Failure::usage(format!("`{text}` is not a time until now"), FORM);
+    let length = length(text).ok_or_else(bad)?;
+    Clock::System.now().checked_sub(length).map_err(|_| bad().into())
+}
+
+fn length(text: &str) -> Option<SignedDuration> {
+    let span: Span = text.trim().parse().ok()?;
+    let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    (length > SignedDuration::ZERO).then_some(length)
 }
 
 #[cfg(test)]
@@ -33,9 +39,11 @@ mod tests {
             let end = from_now(text).unwrap();
             let length = end.duration_since(before).as_secs();
             assert!((seconds..seconds + 5).contains(&length), "{text}: {length}");
+            let length = before.duration_since(until_now(text).unwrap()).as_secs();
+            assert!((seconds - 5..=seconds).contains(&length), "{text}: {length}");
         }
         for text in ["", "soon", "-1h", "0s", "5", "1 parsec", "99999999999h"] {
-            assert!(from_now(text).is_err(), "{text}");
+            assert!(from_now(text).is_err() && until_now(text).is_err(), "{text}");
         }
     }
 }

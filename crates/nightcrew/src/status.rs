@@ -28,5 +28,34 @@ pub(crate) async fn run(ask: cli::Ask) -> anyhow::Result<Exit> {
         text(&status, "/outbox/pending"),
     ));
     crate::agents::show(&status);
+    sources(&status);
     Ok(wiring::answer(ready))
+}
+
+/// Prints the systems that are asked for numbers, where there are any.
+fn sources(status: &Value) {
+    let sources = status.get("sources").and_then(Value::as_array);
+    let rows: Vec<Vec<String>> = sources
+        .into_iter()
+        .flatten()
+        .map(|source| {
+            let up = source.get("up").and_then(Value::as_bool);
+            vec![
+                text(source, "/name"),
+                text(source, "/kind"),
+                match up {
+                    Some(true) => "answers".to_owned(),
+                    Some(false) => "does not answer".to_owned(),
+                    None => "not asked".to_owned(),
+                },
+                format!("{} of {}", text(source, "/unknown"), text(source, "/samples")),
+                text(source, "/last_success_at"),
+                text(source, "/last_error"),
+            ]
+        })
+        .collect();
+    if !rows.is_empty() {
+        let head = ["source", "kind", "state", "unknown", "answered at", "last trouble"];
+        output::table(&head, rows);
+    }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use nightcrew_config::env::Env;
-use nightcrew_config::load::{ConfigSource, Loaded, load_at};
+use nightcrew_config::load::{ConfigSource, Loaded, Trial, load_at, load_trial};
 use nightcrew_config::problem::{Problem, Severity};
 use nightcrew_config::settings::Settings;
 use nightcrew_model::unit::Millis;
@@ -51,11 +51,16 @@ pub(crate) fn env() -> Env {
 
 /// Reads a configuration.
 pub(crate) fn read(config: &cli::Config) -> Loaded {
-    let source = match &config.config {
-        None => ConfigSource::None,
-        Some(path) => ConfigSource::Path(path.clone()),
-    };
-    load_at(source, &env(), Clock::System.now())
+    load_at(source(config), &env(), Clock::System.now())
+}
+
+/// Reads a configuration with files laid over it.
+pub(crate) fn read_trial(config: &cli::Config, trials: &[Trial]) -> Loaded {
+    load_trial(source(config), trials, &env(), Clock::System.now())
+}
+
+fn source(config: &cli::Config) -> ConfigSource {
+    config.config.clone().map_or(ConfigSource::None, ConfigSource::Path)
 }
 
 /// Reads a configuration that has to be usable: prints its problems, and fails if one is an error.
@@ -67,10 +72,12 @@ pub(crate) fn usable(config: &cli::Config) -> anyhow::Result<Settings> {
     if let Some(settings) = &loaded.settings {
         show(&objections::problems(settings, &loaded.steps));
     }
-    loaded.settings.ok_or_else(|| {
-        Failure::usage("the configuration has errors", "mend them, then see `nightcrew check`")
-            .into()
-    })
+    loaded.settings.ok_or_else(unusable)
+}
+
+/// What ends a command whose configuration has errors.
+pub(crate) fn unusable() -> anyhow::Error {
+    Failure::usage("the configuration has errors", "mend them, then see `nightcrew check`").into()
 }
 
 /// Prints problems, each on a line that editors understand.

@@ -1,13 +1,18 @@
-//! One check of a service: an HTTP GET or a TCP connection.
+//! One check of a service: an HTTP GET, a TCP connection, a program, or a certificate on disk.
 //!
 //! A refused connection, a wrong status and a silence are *readings*: the check did look, and the
 //! service fails.  Unknown is what kept us from looking: no file descriptor left, no name server.
 //! So the breaker opens over the second kind only; a service that is down is asked on.
 
+mod certificate_file;
+pub mod command;
 mod connect;
+mod fingerprint;
 mod http;
 mod tls;
 mod trouble;
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use nightcrew_config::settings::{self, Probe};
@@ -18,8 +23,13 @@ use nightcrew_runtime::http::Http;
 use tokio::time::Instant;
 
 use crate::breaker::Breaker;
+use crate::check::certificate_file::CertificateFile;
+use crate::check::command::{CommandCheck, Programs};
 use crate::check::http::HttpCheck;
+use crate::check::tls::Shown;
 use crate::check::trouble::Trouble;
+
+pub use fingerprint::Fingerprint;
 
 /// A check that cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +58,8 @@ enum Kind {
     Http(HttpCheck),
     /// `host:port`.
     Tcp(String),
+    Command(CommandCheck),
+    CertificateFile(Box<CertificateFile>),
 }
 
 /// What came of asking.
@@ -59,10 +71,12 @@ pub struct Answer {
     pub health: Result<Status, Unknown>,
     /// Why, in words, such as `HTTP 503`.
     pub detail: String,
-    /// How long the whole answer took, in milliseconds.
-    pub latency_ms: Result<f64, Unknown>,
-    /// How many days the server's certificate has left; none where the check is not by TLS.
+    /// How long the whole answer took, in milliseconds; none where the check asks no server.
+    pub latency_ms: Option<Result<f64, Unknown>>,
+    /// How many days the certificate has left; none where the check is not about one.
     pub days_left: Option<Result<f64, Unknown>>,
+    /// The certificate that a server shows, or that begins the file.
+    pub certificate: Option<Fingerprint>,
 }
 
 impl CheckProbe {
@@ -82,6 +96,12 @@ impl CheckProbe {
                 }
                 Kind::Tcp(address.clone())
             }
+            Probe::Command { argv, expect_exit, expect_output } => {
+                Kind::Command(CommandCheck::new(argv, *expect_exit, expect_output.as_deref())?)
+            }
+            Probe::CertificateFile { path } => {
+                Kind::CertificateFile(Box::new(CertificateFile::new(path, check.timeout, breaker)))
+            }
         };
         Ok(Self { kind, timeout: check.timeout, breaker: Breaker::new(breaker) })
     }
@@ -92,31 +112,61 @@ impl CheckProbe {
         match &self.kind {
             Kind::Http(check) => format!("HTTP {}", check.address()),
             Kind::Tcp(address) => format!("TCP {address}"),
+            Kind::Command(command) => format!("command {}", command.program()),
+            Kind::CertificateFile(file) => format!("certificate {}", file.path().display()),
         }
+    }
+
+    /// Says who starts the program, where the check is one.
+    pub fn run_by(&mut self, programs: &Arc<dyn Programs>) {
+        if let Kind::Command(command) = &mut self.kind {
+            command.run_by(programs);
+        }
+    }
+
+    /// Whether it is a certificate on disk.
+    pub(crate) fn is_certificate_file(&self) -> bool {
+        matches!(&self.kind, Kind::CertificateFile(_))
     }
 
     /// Asks now.
     pub async fn look(&mut self, http: &Http, clock: &Clock) -> Answer {
         let at = clock.now();
+        if let Kind::CertificateFile(file) = &mut self.kind {
+            // It has a breaker of its own.
+            return of_file(at, file.look(at).await);
+        }
         if !self.breaker.allow(at) {
             let why = Unknown::BreakerOpen;
             return Answer {
                 at,
                 detail: String::new(),
-                latency_ms: Err(why.clone()),
+                latency_ms: self.asks_a_server().then(|| Err(why.clone())),
                 days_left: self.is_tls().then(|| Err(why.clone())),
+                certificate: None,
                 health: Err(why),
             };
         }
-        let (outcome, days_left) = match &self.kind {
+        let (outcome, shown) = match &self.kind {
             Kind::Http(check) => check.look(http, self.timeout, at).await,
             Kind::Tcp(address) => (self.connect(address).await, None),
+            Kind::Command(command) => (command.look(self.timeout).await, None),
+            Kind::CertificateFile(_) => (Err(Trouble::Unknown(String::new())), None),
         };
         match &outcome {
             Err(Trouble::Unknown(_)) => self.breaker.failure(at),
             Ok(_) | Err(Trouble::Failing(_)) => self.breaker.success(),
         }
-        answer(at, outcome, days_left)
+        let mut answer = answer(at, outcome, shown);
+        if !self.asks_a_server() {
+            answer.latency_ms = None;
+        }
+        answer
+    }
+
+    /// Whether it measures how long a server takes.
+    fn asks_a_server(&self) -> bool {
+        matches!(&self.kind, Kind::Http(_) | Kind::Tcp(_))
     }
 
     fn is_tls(&self) -> bool {
@@ -136,16 +186,37 @@ impl CheckProbe {
 
 /// A whole exchange with a service.
 #[derive(Debug)]
-struct Exchange {
+pub(crate) struct Exchange {
     status: Status,
     detail: String,
     latency_ms: f64,
 }
 
+fn of_file(at: Timestamp, found: Result<certificate_file::Found, Unknown>) -> Answer {
+    match found {
+        Ok(found) => Answer {
+            at,
+            health: Ok(found.status),
+            detail: found.detail,
+            latency_ms: None,
+            days_left: Some(Ok(found.days_left)),
+            certificate: Some(found.leaf),
+        },
+        Err(why) => Answer {
+            at,
+            health: Err(why.clone()),
+            detail: String::new(),
+            latency_ms: None,
+            days_left: Some(Err(why)),
+            certificate: None,
+        },
+    }
+}
+
 fn answer(
     at: Timestamp,
     outcome: Result<Exchange, Trouble>,
-    days_left: Option<Result<f64, Unknown>>,
+    shown: Option<Result<Shown, Unknown>>,
 ) -> Answer {
     let (health, mut detail, latency_ms) = match outcome {
         Ok(exchange) => (Ok(exchange.status), exchange.detail, Ok(exchange.latency_ms)),
@@ -158,13 +229,19 @@ fn answer(
             (Err(why.clone()), String::new(), Err(why))
         }
     };
+    let certificate = match &shown {
+        Some(Ok(shown)) => Some(shown.fingerprint),
+        Some(Err(_)) | None => None,
+    };
+    let days_left = shown.map(|shown| shown.map(|shown| shown.days_left));
     // The words of a TLS library do not say since when.
     if let (Ok(Status::Failing), Some(Ok(days))) = (&health, &days_left)
         && *days < 0.0
     {
         detail = format!("the certificate expired {:.1} days ago; {detail}", -days);
     }
-    Answer { at, health, detail, latency_ms, days_left }
+    let latency_ms = Some(latency_ms);
+    Answer { at, health, detail, latency_ms, days_left, certificate }
 }
 
 fn milliseconds_since(began: Instant) -> f64 {

@@ -7,6 +7,8 @@
 //! every check and is as old as the oldest answer; "failing" rests on those that fail.  When a due
 //! check changes its answer, all are asked again, so that a change never rests on an old answer.
 
+use std::sync::Arc;
+
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use nightcrew_config::settings;
@@ -18,6 +20,7 @@ use nightcrew_runtime::clock::Clock;
 use nightcrew_runtime::http::Http;
 use tokio::time::Instant;
 
+use crate::check::command::Programs;
 use crate::check::{Answer, BadCheck, CheckProbe};
 use crate::sampling::{number, sample};
 
@@ -71,6 +74,15 @@ impl ServiceChecks {
         Ok((!checks.is_empty()).then_some(Self { target, checks }))
     }
 
+    /// Says who starts the programs of its checks; until then such a check is unknown.
+    #[must_use]
+    pub fn run_by(mut self, programs: &Arc<dyn Programs>) -> Self {
+        for entry in &mut self.checks {
+            entry.probe.run_by(programs);
+        }
+        self
+    }
+
     /// Waits until a check is due, asks all that are due, and tells how the service is.  The first
     /// call asks all at once.  May be dropped at any time; the next call asks again.
     pub async fn next(&mut self, http: &Http, clock: &Clock) -> Vec<Sample> {
@@ -115,8 +127,10 @@ impl ServiceChecks {
             .collect();
         let oldest = answers.iter().map(|(_, answer)| answer.at).min().unwrap_or(now);
         let mut samples = vec![self.health(&answers, oldest)];
-        let latency =
-            answers.iter().map(|(_, answer)| answer.latency_ms.clone()).reduce(worst(f64::max));
+        let latency = answers
+            .iter()
+            .filter_map(|(_, answer)| answer.latency_ms.clone())
+            .reduce(worst(f64::max));
         if let Some(latency) = latency {
             let latency = latency.and_then(|latency| number(latency, Unit::Milliseconds));
             let metric = catalogue::API_LATENCY_MS;
@@ -129,9 +143,28 @@ impl ServiceChecks {
         if let Some(days) = days {
             let days = days.and_then(|days| number(days, Unit::Days));
             let metric = catalogue::SSL_EXPIRES_IN_DAYS;
-            samples.push(sample(oldest, &self.target, metric, days, None));
+            samples.push(sample(oldest, &self.target, metric, days, self.other_certificate()));
         }
         samples
+    }
+
+    /// What is to be said where a server shows another certificate than the file holds: the file
+    /// was renewed, and nobody told the server.
+    fn other_certificate(&self) -> Option<String> {
+        let known = |on_disk: bool| {
+            let of = self
+                .checks
+                .iter()
+                .filter(move |entry| entry.probe.is_certificate_file() == on_disk);
+            of.filter_map(|entry| Some((entry, entry.answer.as_ref()?.certificate?)))
+        };
+        known(false).find_map(|(server, shown)| {
+            let mut files = known(true).peekable();
+            let (file, _) = *files.peek()?;
+            let differs = files.all(|(_, held)| held != shown);
+            let (server, file) = (server.probe.label(), file.probe.label());
+            differs.then(|| format!("{server} shows another one than {file}; reload the server"))
+        })
     }
 
     /// The worst of all: failing before unknown before passing; of several failing, the latest.

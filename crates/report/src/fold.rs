@@ -13,7 +13,7 @@ use nightcrew_model::sample::Sample;
 use nightcrew_model::severity::Severity;
 use nightcrew_model::unit::Millis;
 
-use crate::record::{Entry, Record, Trigger};
+use crate::record::{Entry, PICTURES_MAX, Picture, Record, Trigger};
 use crate::sentence;
 use crate::transition::{Contradiction, apply};
 
@@ -116,6 +116,7 @@ impl<'a> Fold<'a> {
             detect_ms: Millis::between(began_at, detected_at),
             repair_ms: None,
             initial: initial.to_vec(),
+            pictures: Vec::new(),
             attempts: Vec::new(),
             held: Vec::new(),
             relapses: Vec::new(),
@@ -132,9 +133,25 @@ impl<'a> Fold<'a> {
     /// Makes the alert one of the incident's, and shows when it began to fire.
     fn join(&mut self, alert: Fingerprint) {
         if self.members.insert(alert)
-            && let Some(fired) = self.fired.get(&alert)
+            && let Some(fired) = self.fired.get(&alert).copied()
         {
             self.tell(fired, Ok(()));
+            self.picture(fired);
+        }
+    }
+
+    /// Keeps the numbers behind an alert that joined.
+    fn picture(&mut self, fired: &Decision) {
+        let Fact::AlertFired { alert } = &fired.fact else { return };
+        let (Some(record), Some(chart)) = (self.record.as_mut(), &alert.chart) else { return };
+        let is_known = record.pictures.iter().any(|known| known.fingerprint == alert.fingerprint);
+        if !is_known && record.pictures.len() < PICTURES_MAX {
+            record.pictures.push(Picture {
+                fingerprint: alert.fingerprint,
+                title: format!("{} {}", alert.target, alert.symptom),
+                why: fired.reason.to_string(),
+                chart: chart.as_ref().clone(),
+            });
         }
     }
 

@@ -164,6 +164,7 @@ mod tests {
             target,
             symptom,
             evidence: None,
+            chart: None,
         }
     }
 

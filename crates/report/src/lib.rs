@@ -10,7 +10,9 @@
 pub mod crew_word;
 pub mod fold;
 pub mod group;
+pub mod log_insights;
 pub mod markdown;
+pub mod picture;
 mod quote;
 pub mod record;
 pub mod sample_view;

@@ -11,10 +11,12 @@ use nightcrew_model::labels::Labels;
 use nightcrew_model::plan::{Mode, StepStatus};
 use nightcrew_model::sample::Sample;
 
+use crate::picture::blocks;
 use crate::quote::{block, code, cut_middle, one_line, plain};
-use crate::record::{Attempt, Entry, Progress, Record, Step, Verification};
+use crate::record::{Attempt, Entry, Picture, Progress, Record, Step, Verification};
 use crate::sample_view::SampleView;
 use crate::story::{LINE_CHARS_MAX, story};
+use crate::workspace::picture_name;
 
 /// The longest name, label or command, in characters.
 const NAME_CHARS_MAX: usize = 300;
@@ -27,6 +29,9 @@ const OUTPUT_CHARS_MAX: usize = 4_000;
 
 /// The longest detail of a sample, in characters.
 const DETAIL_CHARS_MAX: usize = 500;
+
+/// How wide a picture is, in columns.
+const PICTURE_COLUMNS: usize = 90;
 
 /// The largest number of labels or annotations that are shown.
 const LABELS_MAX: usize = 40;
@@ -97,6 +102,10 @@ pub fn markdown(record: &Record) -> String {
     page.heading("## Initial State");
     let initial: Vec<&Sample> = record.initial.iter().collect();
     state(&mut page, &initial);
+    if !record.pictures.is_empty() {
+        page.heading("## Evidence");
+        record.pictures.iter().zip(1..).for_each(|(it, n)| picture(&mut page, record, it, n));
+    }
     page.heading("## Actions Taken");
     actions(&mut page, record);
     page.heading("## Verification");
@@ -138,6 +147,15 @@ fn head(page: &mut Page, record: &Record) {
         let repair = record.repair_ms.unwrap_or_default();
         page.item("Over", format_args!("{:.3} ({repair} after detection, {proof})", resolved.at));
     }
+}
+
+/// The numbers behind an alert: in blocks, and the name of the file with the drawing.
+fn picture(page: &mut Page, record: &Record, picture: &Picture, n: usize) {
+    page.item(&name(&picture.title), format_args!("{}", sentence(&picture.why)));
+    page.gap();
+    page.block("text", &blocks(&picture.chart, PICTURE_COLUMNS));
+    page.line(format_args!("![{}]({})", picture.chart.method, picture_name(record, n)));
+    page.gap();
 }
 
 fn labels(page: &mut Page, title: &str, labels: &Labels) {

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use nightcrew_model::alert::Alert;
 use nightcrew_model::attempt::AttemptState;
+use nightcrew_model::chart::Chart;
 use nightcrew_model::condition::Truth;
 use nightcrew_model::decision::NotificationKind;
 use nightcrew_model::id::{
@@ -47,6 +48,9 @@ pub struct Record {
     /// What was known of the target at detection.
     #[serde(serialize_with = "views")]
     pub initial: Vec<Sample>,
+    /// The numbers behind its alerts, as far as detectors gave any; at most [`PICTURES_MAX`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pictures: Vec<Picture>,
     /// What was tried, in order.
     pub attempts: Vec<Attempt>,
     /// Remedies that exist and were not used at the time.
@@ -64,6 +68,22 @@ pub struct Record {
     pub notifications: Vec<Notification>,
     /// Every decision about it, in order.
     pub timeline: Vec<Entry>,
+}
+
+/// The largest number of pictures of one incident.
+pub const PICTURES_MAX: usize = 4;
+
+/// The numbers behind one alert.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Picture {
+    /// The alert's identity.
+    pub fingerprint: Fingerprint,
+    /// What it is about, in words.
+    pub title: String,
+    /// Why it fired, in words.
+    pub why: String,
+    /// The numbers.
+    pub chart: Chart,
 }
 
 /// What began an incident.

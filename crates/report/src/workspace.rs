@@ -11,17 +11,23 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use nightcrew_model::decision::AgentState;
 use nightcrew_model::id::AgentName;
 use nightcrew_model::sample::Sample;
 use serde::Serialize;
 
 use crate::markdown::markdown;
+use crate::picture::svg;
 use crate::record::Record;
 use crate::sample_view::SampleView;
 
 /// The largest number of samples in one file; what is left out is counted in it.
 pub const METRICS_SAMPLES_MAX: usize = 10_000;
+
+/// How many files one call of [`remove_metrics_before`] removes at most.
+pub const METRICS_REMOVED_MAX: usize = 10_000;
 
 /// The longest name of an agent that can be a file name, in bytes.
 pub const AGENT_NAME_BYTES_MAX: usize = 100;
@@ -50,12 +56,24 @@ pub fn incident_path(record: &Record) -> PathBuf {
     PathBuf::from("incidents").join(format!("{day}-{}.md", record.id))
 }
 
-/// Writes the record of an incident to [`incident_path`] and returns the whole path.
+/// The name of the file with the picture of that number, beside the record of the incident.
+#[must_use]
+pub fn picture_name(record: &Record, n: usize) -> String {
+    let day = record.detected_at.strftime("%Y-%m-%d");
+    format!("{day}-{}-{n}.svg", record.id)
+}
+
+/// Writes the record of an incident to [`incident_path`], its pictures beside it, and returns the
+/// whole path.
 ///
 /// # Errors
 /// When the file system refuses; the old file is then untouched.
 pub fn write_incident(workspace_dir: &Path, record: &Record) -> io::Result<PathBuf> {
     let path = workspace_dir.join(incident_path(record));
+    for (picture, n) in record.pictures.iter().zip(1..) {
+        let beside = path.with_file_name(picture_name(record, n));
+        write_whole(&beside, svg(&picture.chart).as_bytes())?;
+    }
     write_whole(&path, markdown(record).as_bytes())?;
     Ok(path)
 }
@@ -90,6 +108,39 @@ pub fn write_metrics(
     let path = workspace_dir.join("metrics").join(name);
     replace_json(&path, &snapshot)?;
     Ok(path)
+}
+
+/// Removes the files of `metrics/` that were written before a moment, by their names; other files
+/// there stay.  Returns how many went, at most [`METRICS_REMOVED_MAX`] in one call.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn remove_metrics_before(workspace_dir: &Path, before: Timestamp) -> io::Result<usize> {
+    let folder = workspace_dir.join("metrics");
+    let entries = match fs::read_dir(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        entries => entries?,
+    };
+    let mut removed = 0;
+    for entry in entries {
+        let path = entry?.path();
+        if removed < METRICS_REMOVED_MAX && written_at(&path).is_some_and(|at| at < before) {
+            fs::remove_file(&path)?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// When a file of `metrics/` was written, by its name; none where the name is another one.
+fn written_at(path: &Path) -> Option<Timestamp> {
+    let name = path.file_name()?.to_str()?.strip_suffix(".json")?;
+    // A shorter form would be another file.
+    if name.len() != "2026-11-21-0305".len() {
+        return None;
+    }
+    let civil = DateTime::strptime("%Y-%m-%d-%H%M", name).ok()?;
+    civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
 /// Writes a heartbeat to `state/heartbeat/{agent}.json` and returns the whole path.

@@ -1,6 +1,7 @@
 //! The one HTTP client.  Tests put an in-process server in its place.
 
-use std::sync::OnceLock;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::body::Body;
@@ -12,7 +13,7 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tower::ServiceExt as _;
 
-/// The largest answer that is read; the rest is left unread and the answer marked as cut.
+/// The largest answer that is read where a request does not say otherwise; the rest is left unread and the answer marked as cut.
 pub const RESPONSE_BYTES_MAX: usize = 1 << 20;
 
 /// Where requests go.
@@ -27,7 +28,11 @@ pub enum Http {
 /// A client that is built when the first request needs it: reading the root certificates costs
 /// memory that a crew without HTTPS never pays.
 #[derive(Clone, Debug, Default)]
-pub struct NetClient(std::sync::Arc<OnceLock<Result<reqwest::Client, String>>>);
+pub struct NetClient {
+    built: Arc<OnceLock<Result<reqwest::Client, String>>>,
+    /// The Unix socket over which every request goes, whatever its host; none: the network.
+    socket: Option<Arc<Path>>,
+}
 
 /// A request.
 #[derive(Clone, Debug)]
@@ -42,6 +47,8 @@ pub struct Request {
     pub body: Bytes,
     /// How long the whole exchange may take.
     pub timeout: Millis,
+    /// How much of the answer is read, in bytes; [`RESPONSE_BYTES_MAX`] where nothing is said.
+    pub body_bytes_max: usize,
 }
 
 impl Request {
@@ -54,6 +61,7 @@ impl Request {
             headers: HeaderMap::new(),
             body: Bytes::new(),
             timeout,
+            body_bytes_max: RESPONSE_BYTES_MAX,
         }
     }
 
@@ -93,7 +101,7 @@ pub struct Response {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body, up to [`RESPONSE_BYTES_MAX`].
+    /// The body, as far as the request wants it.
     pub body: Bytes,
     /// Whether there was more.
     pub cut: bool,
@@ -118,6 +126,19 @@ impl Http {
     #[must_use]
     pub fn net() -> Self {
         Self::Net(NetClient::default())
+    }
+
+    /// The same client over a Unix socket, as the Docker Engine listens on one.  Requests still
+    /// name a host, which only becomes their `Host` header.  A server inside this process stays
+    /// what it is.
+    #[must_use]
+    pub fn over_socket(&self, socket: &Path) -> Self {
+        match self {
+            Self::Net(_) => {
+                Self::Net(NetClient { built: Arc::default(), socket: Some(Arc::from(socket)) })
+            }
+            Self::Fake(router) => Self::Fake(router.clone()),
+        }
     }
 
     /// Sends a request and reads the answer.  Redirects are not followed: the answer of a
@@ -148,9 +169,13 @@ pub fn install_tls_provider() {
 
 impl NetClient {
     fn client(&self) -> Result<&reqwest::Client, HttpError> {
-        let built = self.0.get_or_init(|| {
+        let built = self.built.get_or_init(|| {
             install_tls_provider();
-            reqwest::Client::builder()
+            let mut builder = reqwest::Client::builder();
+            if let Some(socket) = &self.socket {
+                builder = builder.unix_socket(Arc::clone(socket));
+            }
+            builder
                 .redirect(reqwest::redirect::Policy::none())
                 .user_agent(concat!("nightcrew/", env!("CARGO_PKG_VERSION")))
                 .build()
@@ -161,6 +186,7 @@ impl NetClient {
 
     async fn send(&self, request: Request) -> Result<Response, HttpError> {
         let url = reqwest::Url::parse(&request.url).map_err(|_| HttpError::Url)?;
+        let body_bytes_max = request.body_bytes_max;
         let response = self
             .client()?
             .request(request.method, url)
@@ -174,7 +200,7 @@ impl NetClient {
         let mut cut = false;
         let mut response = response;
         while let Some(chunk) = response.chunk().await.map_err(describe)? {
-            let room = RESPONSE_BYTES_MAX - body.len();
+            let room = body_bytes_max - body.len();
             body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
             if chunk.len() > room {
                 cut = true;
@@ -197,6 +223,7 @@ fn describe(error: reqwest::Error) -> HttpError {
 }
 
 async fn send_to_router(router: Router, request: Request) -> Result<Response, HttpError> {
+    let body_bytes_max = request.body_bytes_max;
     let mut built = axum::http::Request::builder()
         .method(request.method)
         .uri(&request.url)
@@ -213,7 +240,7 @@ async fn send_to_router(router: Router, request: Request) -> Result<Response, Ht
     let mut cut = false;
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| HttpError::Connection(error.to_string()))?;
-        let room = RESPONSE_BYTES_MAX - bytes.len();
+        let room = body_bytes_max - bytes.len();
         bytes.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
         if chunk.len() > room {
             cut = true;

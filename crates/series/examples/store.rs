@@ -20,6 +20,7 @@ use nightcrew_model::labels::Labels;
 use nightcrew_model::unit::Millis;
 use nightcrew_series::config::Config;
 use nightcrew_series::key::Key;
+use nightcrew_series::limit::SERIES_MAX;
 use nightcrew_series::query::Selection;
 use nightcrew_series::sample::{Moment, Resolution, Row, Sample, SeriesId};
 use nightcrew_series::store::Store;
@@ -38,6 +39,48 @@ fn main() {
         None => println!("no folder of CSV files was given: sizes are not measured"),
     }
     speed();
+    many();
+}
+
+/// The memory of this process, in bytes.
+fn memory() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1_024
+}
+
+/// As many series as there may be, and one more.
+fn many() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(dir.path(), Config::default()).unwrap();
+    let before = memory();
+    let begun = Instant::now();
+    let key = |n: usize| {
+        let labels = [("host", format!("host-{}", n / 1_000)), ("id", format!("id-{}", n % 1_000))];
+        Key::new("requests_total", labels.into_iter().collect()).unwrap()
+    };
+    let ids: Vec<SeriesId> = (0..SERIES_MAX).map(|n| store.series(&key(n)).unwrap()).collect();
+    assert!(store.series(&key(SERIES_MAX)).is_err());
+    for round in 0..2 {
+        let at = START + round * STEP_MS;
+        for batch in ids.chunks(100_000) {
+            let row = |series: &SeriesId| Row { series: *series, sample: Sample::new(at, 1.0) };
+            let rows: Vec<Row> = batch.iter().map(row).collect();
+            store.append(Moment(at), &rows).unwrap();
+        }
+    }
+    store.sync().unwrap();
+    let bytes = memory().saturating_sub(before) / SERIES_MAX as u64;
+    println!(
+        "{SERIES_MAX} series of two samples: {bytes} bytes of memory for each, {:.1} s; one more is \
+         refused",
+        begun.elapsed().as_secs_f64()
+    );
+    store.seal().unwrap();
+    let found = store.select(
+        &Selection::parse("{host=\"host-7\",id=~\"id-9.\"}", Moment::MIN, Moment::MAX).unwrap(),
+    );
+    assert_eq!(found.unwrap().count(), 10);
 }
 
 fn read(path: &Path) -> Vec<Sample> {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use nightcrew_model::unit::Millis;
+
 use crate::column::Effort;
 use crate::error::{Damage, StoreError};
 use crate::sample::{Bucket, Moment, Resolution, Sample};
@@ -28,9 +30,14 @@ pub(crate) fn widen(
     finer: impl IntoIterator<Item = Bucket>,
     resolution: Resolution,
 ) -> Vec<Bucket> {
+    widen_to(finer, resolution.width())
+}
+
+/// The buckets of this width that buckets make, which are in the order of time.
+pub(crate) fn widen_to(finer: impl IntoIterator<Item = Bucket>, width: Millis) -> Vec<Bucket> {
     let mut wider: Vec<Bucket> = Vec::new();
     for bucket in finer {
-        let at = bucket.at.floor(resolution.width());
+        let at = bucket.at.floor(width);
         match wider.last_mut() {
             Some(open) if open.at == at => {
                 open.min = open.min.min(bucket.min);

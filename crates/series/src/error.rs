@@ -70,6 +70,18 @@ pub enum StoreError {
          `seal`, or open the store again"
     )]
     Unsynced,
+    /// The store was opened to be read.
+    #[error("the series in {} were opened to be read; nothing is stored there", dir.display())]
+    ReadOnly {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// There is no store in the folder.
+    #[error("there are no series in {}; name the data folder of a crew", dir.display())]
+    Absent {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// More rows than a batch may have.
     #[error("a batch of {rows} rows is larger than {BATCH_ROWS_MAX}; split it")]
     BatchTooLarge {
@@ -147,6 +159,12 @@ pub enum QueryError {
         found: u64,
         /// How many there may be.
         limit: u64,
+    },
+    /// The answer would have more points than one may have.
+    #[error("the answer has more than {limit} points; ask for a larger step or a shorter range")]
+    TooManyPoints {
+        /// How many it may have.
+        limit: usize,
     },
     /// The selector is not one.
     #[error(transparent)]

@@ -1,55 +1,10 @@
-//! Answers as files: a snapshot in JSON, a table in CSV, the text of Prometheus.
+//! Answers as texts: a table in CSV, the text of Prometheus.
 
 use std::fmt::Write as _;
 
-use jiff::tz::TimeZone;
-use serde::Serialize;
-
 use crate::key::METRIC_LABEL;
 use crate::query::Line;
-use crate::sample::{Moment, Sample};
-
-/// The name of the snapshot of a moment: `metrics/YYYY-MM-DD-HHmm.json`, in UTC.
-#[must_use]
-pub fn snapshot_name(at: Moment) -> String {
-    let civil = at.timestamp().map(|at| at.to_zoned(TimeZone::UTC));
-    let name = civil.map(|civil| civil.strftime("%Y-%m-%d-%H%M").to_string());
-    format!("metrics/{}.json", name.unwrap_or_else(|| at.0.to_string()))
-}
-
-#[derive(Serialize)]
-struct Snapshot<'l> {
-    at: String,
-    metrics: Vec<Metric<'l>>,
-}
-
-#[derive(Serialize)]
-struct Metric<'l> {
-    name: &'l str,
-    labels: std::collections::BTreeMap<&'l str, &'l str>,
-    value: f64,
-    at: String,
-}
-
-/// A snapshot: of each series its last value, with the moment at which it was read.
-#[must_use]
-pub fn snapshot_json(at: Moment, lines: &[Line<Sample>]) -> String {
-    let metrics = lines
-        .iter()
-        .filter_map(|line| {
-            let last = line.rows.last()?;
-            Some(Metric {
-                name: line.labels.get(METRIC_LABEL).unwrap_or_default(),
-                labels: line.labels.iter().filter(|(name, _)| *name != METRIC_LABEL).collect(),
-                value: last.value,
-                at: last.at.to_string(),
-            })
-        })
-        .collect();
-    let snapshot = Snapshot { at: at.to_string(), metrics };
-    // Texts and finite numbers always become JSON.
-    serde_json::to_string_pretty(&snapshot).unwrap_or_default()
-}
+use crate::sample::Sample;
 
 /// A table with the columns time, series and value, one row for each sample (RFC 4180).
 #[must_use]
@@ -123,28 +78,6 @@ mod tests {
             line(&[("__name__", "응답 시간")], &[(30_000, -0.25)]),
             line(&[("__name__", "up")], &[]),
         ]
-    }
-
-    #[test]
-    fn a_snapshot_has_the_last_value_of_each_series() {
-        let at = Moment(1_700_000_000_000);
-        assert_eq!(snapshot_name(at), "metrics/2023-11-14-2213.json");
-        assert_eq!(snapshot_name(Moment(i64::MAX)), "metrics/9223372036854775807.json");
-        let snapshot: serde_json::Value =
-            serde_json::from_str(&snapshot_json(at, &answer())).unwrap();
-        let expected = serde_json::json!({
-            "at": "2023-11-14T22:13:20Z",
-            "metrics": [
-                {
-                    "name": "disk_usage",
-                    "labels": { "host": "db\"1\n" },
-                    "value": 91.0,
-                    "at": "1970-01-01T00:01:00Z",
-                },
-                { "name": "응답 시간", "labels": {}, "value": -0.25, "at": "1970-01-01T00:00:30Z" },
-            ],
-        });
-        assert_eq!(snapshot, expected);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The folder: names of files, the lock, and what makes a file durable.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -11,11 +12,21 @@ const SEGMENT: &str = "seg";
 const WAL: &str = "wal";
 const PART: &str = "part";
 
+/// What may be done in a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Files are made and removed; nobody else has the folder.
+    Write,
+    /// Nothing is changed; others may read too.
+    Read,
+}
+
 /// The folder of a store, locked while this lives.
 #[derive(Debug)]
 pub(crate) struct Folder {
     dir: PathBuf,
-    _lock: File,
+    access: Access,
+    lock: File,
 }
 
 /// The numbered files that were found, in the order of their numbers.
@@ -34,11 +45,48 @@ impl Folder {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let lock = options.open(&path).map_err(|error| StoreError::io(&path, error))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { dir: dir.to_owned(), _lock: lock }),
+        Self::held(dir, Access::Write, lock.try_lock(), lock)
+    }
+
+    /// Takes a folder that is there to read it.
+    pub(crate) fn look(dir: &Path) -> Result<Self, StoreError> {
+        let path = dir.join(LOCK);
+        let lock = File::open(&path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => StoreError::Absent { dir: dir.to_owned() },
+            _ => StoreError::io(&path, error),
+        })?;
+        Self::held(dir, Access::Read, lock.try_lock_shared(), lock)
+    }
+
+    fn held(
+        dir: &Path,
+        access: Access,
+        locked: Result<(), TryLockError>,
+        lock: File,
+    ) -> Result<Self, StoreError> {
+        match locked {
+            Ok(()) => Ok(Self { dir: dir.to_owned(), access, lock }),
             Err(TryLockError::WouldBlock) => Err(StoreError::Locked { dir: dir.to_owned() }),
-            Err(TryLockError::Error(error)) => Err(StoreError::io(&path, error)),
+            Err(TryLockError::Error(error)) => Err(StoreError::io(&dir.join(LOCK), error)),
         }
+    }
+
+    /// What may be done here.
+    pub(crate) fn access(&self) -> Access {
+        self.access
+    }
+
+    /// Refuses where nothing may be changed.
+    pub(crate) fn writable(&self) -> Result<(), StoreError> {
+        match self.access {
+            Access::Write => Ok(()),
+            Access::Read => Err(StoreError::ReadOnly { dir: self.dir.clone() }),
+        }
+    }
+
+    /// The file that is locked.
+    pub(crate) fn lock(&self) -> std::io::Result<File> {
+        self.lock.try_clone()
     }
 
     /// The numbered files.  What was being written at a crash is removed.
@@ -52,7 +100,7 @@ impl Folder {
             match (number, ending) {
                 (Some(number), Some(SEGMENT)) => found.segments.push(number),
                 (Some(number), Some(WAL)) => found.wals.push(number),
-                (Some(_), Some(PART)) => remove(&path)?,
+                (Some(_), Some(PART)) if self.access == Access::Write => remove(&path)?,
                 _ => {}
             }
         }
@@ -97,9 +145,7 @@ pub(crate) fn create(path: &Path) -> Result<File, StoreError> {
 /// Removes a file, if it is there.
 pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(StoreError::io(path, error))
-        }
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::io(path, error)),
         _ => Ok(()),
     }
 }

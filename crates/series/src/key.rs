@@ -8,6 +8,9 @@ use crate::limit::{LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_BYTES_MAX
 /// The label that holds the name of the metric, as in Prometheus.
 pub const METRIC_LABEL: &str = "__name__";
 
+/// The label that holds the unit of the numbers, such as `percent`.
+pub const UNIT_LABEL: &str = "unit";
+
 /// The identity of a series: its labels, with the metric's name among them.
 ///
 /// **Invariant:** it has a metric name and is within every limit.

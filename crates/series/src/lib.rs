@@ -26,6 +26,7 @@
 //! memory the labels and their postings exist once for all segments: a selector is looked up once,
 //! not once in each file.
 
+pub mod answer;
 pub mod config;
 pub mod error;
 pub mod export;
@@ -35,8 +36,10 @@ pub mod maintain;
 pub mod query;
 pub mod rate;
 pub mod sample;
+pub mod selector;
 pub mod stats;
 pub mod store;
+pub mod view;
 
 mod bytes;
 mod chunk;

@@ -80,3 +80,6 @@ pub const OPEN_WINDOW_SEGMENTS_MAX: usize = 8;
 
 /// The largest number of samples of one series that a merge holds in memory.
 pub const MERGE_SAMPLES_MAX: u64 = 16_000_000;
+
+/// The largest number of points in one answer.
+pub const POINTS_MAX: usize = 100_000;

@@ -40,6 +40,7 @@ impl Store {
     /// # Errors
     /// When the disk does not take a new segment; what was done until then stays done.
     pub fn maintain(&self, now: Moment) -> Result<Maintained, StoreError> {
+        self.folder.writable()?;
         let upkeep = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
         let mut done = Maintained::default();
         let due = now.minus(SEAL_WINDOW).minus(self.config.late_max);

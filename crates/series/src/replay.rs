@@ -12,6 +12,7 @@ use nightcrew_model::labels::Labels;
 
 use crate::bytes::{Bytes, Malformed, checksum};
 use crate::error::{Damage, StoreError};
+use crate::folder::Access;
 use crate::limit::{
     DAMAGE_MAX, FRAME_BYTES_MAX, LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX,
     RESYNC_BYTES_MAX,
@@ -92,14 +93,16 @@ impl Source<'_> {
     }
 }
 
-/// Reads a file, from its first frame to its last, and cuts off a torn tail.
+/// Reads a file, from its first frame to its last, and cuts off a torn tail where it may.
 pub(crate) fn replay(
     path: &Path,
     number: u64,
+    access: Access,
     into: &mut impl Replay,
 ) -> Result<Replayed, StoreError> {
     let failed = |error| StoreError::io(path, error);
-    let file = OpenOptions::new().read(true).write(true).open(path).map_err(failed)?;
+    let may_write = access == Access::Write;
+    let file = OpenOptions::new().read(true).write(may_write).open(path).map_err(failed)?;
     let len = file.metadata().map_err(failed)?.len();
     let source = Source { path, file, number, len };
     let mut replayed = Replayed::default();
@@ -128,7 +131,9 @@ pub(crate) fn replay(
             offset = next;
         } else {
             replayed.cut_bytes = len - offset;
-            source.file.set_len(offset).map_err(failed)?;
+            if may_write {
+                source.file.set_len(offset).map_err(failed)?;
+            }
             break;
         }
     }

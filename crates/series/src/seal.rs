@@ -25,6 +25,7 @@ impl Store {
     /// # Errors
     /// When the disk does not take them; then they stay in memory and in the write-ahead file.
     pub fn seal(&self) -> Result<u64, StoreError> {
+        self.folder.writable()?;
         let upkeep = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
         self.seal_held(&upkeep)
     }

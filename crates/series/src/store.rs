@@ -11,7 +11,7 @@ use nightcrew_model::labels::Labels;
 
 use crate::config::Config;
 use crate::error::{Damage, Refusal, StoreError};
-use crate::folder::{Folder, remove};
+use crate::folder::{Access, Folder, remove};
 use crate::head::{Bounds, Frozen, Head, NotDescribed};
 use crate::index::Index;
 use crate::key::Key;
@@ -82,7 +82,18 @@ impl Store {
     /// # Errors
     /// When another process has it open, or the folder cannot be used.
     pub fn open(dir: &Path, config: Config) -> Result<(Self, Opened), StoreError> {
-        let folder = Folder::take(dir)?;
+        Self::open_in(Folder::take(dir)?, config)
+    }
+
+    /// Opens the store in a folder to read it: nothing there is changed, and nothing is taken.
+    ///
+    /// # Errors
+    /// When there is none, a process stores there, or the folder cannot be read.
+    pub fn open_to_read(dir: &Path, config: Config) -> Result<(Self, Opened), StoreError> {
+        Self::open_in(Folder::look(dir)?, config)
+    }
+
+    fn open_in(folder: Folder, config: Config) -> Result<(Self, Opened), StoreError> {
         let found = folder.scan()?;
         let mut opened = Opened::default();
         let (mut index, mut head) = (Index::default(), Head::default());
@@ -96,7 +107,9 @@ impl Store {
         let replaced: Vec<u64> =
             segments.iter().flat_map(|segment| segment.meta().replaces.clone()).collect();
         for segment in segments.extract_if(.., |segment| replaced.contains(&segment.number())) {
-            remove(segment.path())?;
+            if folder.access() == Access::Write {
+                remove(segment.path())?;
+            }
         }
         for segment in &segments {
             for id in segment.ids() {
@@ -107,11 +120,12 @@ impl Store {
         for number in &found.wals {
             let path = folder.wal(*number);
             let mut refill = Refill { index: &mut index, head: &mut head };
-            let replayed = replay(&path, *number, &mut refill)?;
+            let replayed = replay(&path, *number, folder.access(), &mut refill)?;
             opened.replayed_rows += replayed.rows;
             opened.cut_bytes += replayed.cut_bytes;
             opened.damage.extend(replayed.damage);
-            if fs::metadata(&path).is_ok_and(|file| file.len() == 0) {
+            let is_empty = fs::metadata(&path).is_ok_and(|file| file.len() == 0);
+            if is_empty && folder.access() == Access::Write {
                 remove(&path)?;
             } else {
                 wals.push(*number);
@@ -163,6 +177,7 @@ impl Store {
     /// # Errors
     /// When the batch is too large or the disk takes nothing more; then nothing of it is stored.
     pub fn append(&self, now: Moment, rows: &[Row]) -> Result<Appended, StoreError> {
+        self.folder.writable()?;
         if rows.len() > BATCH_ROWS_MAX {
             return Err(StoreError::BatchTooLarge { rows: rows.len() });
         }
@@ -205,6 +220,7 @@ impl Store {
     /// When the disk does not take it.  After [`StoreError::Unsynced`] only `seal` helps, or
     /// opening the store again.
     pub fn sync(&self) -> Result<(), StoreError> {
+        self.folder.writable()?;
         let files = {
             let mut live = self.live_mut();
             if live.wal.is_broken() {
@@ -260,5 +276,50 @@ impl Store {
     /// A number that no file has had.
     pub(crate) fn number(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+
+    use super::*;
+
+    const START: i64 = 1_700_006_400_000;
+
+    fn samples(store: &Store) -> usize {
+        let all = crate::query::Selection::parse("{}", Moment::MIN, Moment::MAX).unwrap();
+        store.select(&all).unwrap().map(|line| line.rows.len()).sum()
+    }
+
+    fn append(store: &Store, at: i64) {
+        let key = Key::new("cpu", Labels::default()).unwrap();
+        let row = Row { series: store.series(&key).unwrap(), sample: Sample::new(at, 1.0) };
+        assert_eq!(store.append(Moment(at), &[row]).unwrap().accepted, 1);
+    }
+
+    #[test]
+    fn a_disk_that_fails_to_sync_is_told_and_a_seal_makes_everything_durable() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(dir.path(), Config::default()).unwrap();
+        append(&store, START);
+        store.sync().unwrap();
+        append(&store, START + 1);
+        // A device takes what is written and has nothing to sync: the call fails.
+        let broken = OpenOptions::new().read(true).write(true).open("/dev/null").unwrap();
+        assert!(broken.sync_data().is_err());
+        store.live_mut().wal.replace_file(broken);
+        assert!(matches!(store.sync(), Err(StoreError::Unsynced)));
+        // Nobody believes a later success: the kernel may have let the pages go.
+        append(&store, START + 2);
+        assert!(matches!(store.sync(), Err(StoreError::Unsynced)));
+        assert_eq!(samples(&store), 3);
+        assert_eq!(store.seal().unwrap(), 3);
+        append(&store, START + 3);
+        store.sync().unwrap();
+        drop(store);
+        let (again, opened) = Store::open(dir.path(), Config::default()).unwrap();
+        assert_eq!((samples(&again), opened.replayed_rows), (4, 1));
+        assert_eq!(opened.damage, []);
     }
 }

@@ -16,7 +16,7 @@ use nightcrew_model::labels::Labels;
 
 use crate::bytes::{checksum, put, put_signed, put_text};
 use crate::error::StoreError;
-use crate::folder::{Folder, create};
+use crate::folder::{Access, Folder, create};
 use crate::limit::{FRAME_BYTES_FULL, WAL_BUFFER_BYTES};
 use crate::sample::Sample;
 
@@ -69,8 +69,15 @@ impl Wal {
     /// Begins a new file.
     pub(crate) fn begin(folder: &Folder, number: u64, older: Vec<u64>) -> Result<Self, StoreError> {
         let path = folder.wal(number);
-        let file = Arc::new(create(&path)?);
-        folder.sync()?;
+        let file = match folder.access() {
+            Access::Write => create(&path)?,
+            // Nothing is written; the file only stands there.
+            Access::Read => folder.lock().map_err(|error| StoreError::io(&path, error))?,
+        };
+        if folder.access() == Access::Write {
+            folder.sync()?;
+        }
+        let file = Arc::new(file);
         Ok(Self {
             number,
             path,
@@ -93,6 +100,12 @@ impl Wal {
     /// Whether the disk failed to make something durable.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken
+    }
+
+    /// Puts another file in the place of the one that is written.
+    #[cfg(test)]
+    pub(crate) fn replace_file(&mut self, file: File) {
+        self.file = Arc::new(file);
     }
 
     /// Remembers that the disk failed to make something durable.

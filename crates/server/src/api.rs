@@ -7,6 +7,9 @@ pub(crate) mod dead_letters;
 pub(crate) mod incident_changes;
 pub(crate) mod locks;
 pub(crate) mod oncall;
+pub(crate) mod series;
+pub(crate) mod slo;
+pub(crate) mod topology;
 pub(crate) mod trial;
 
 use axum::Json;
@@ -18,6 +21,7 @@ use nightcrew_model::incident::IncidentState;
 use nightcrew_model::plan::Mode;
 use serde::{Deserialize, Serialize};
 
+use crate::api::series::StoreView;
 use crate::app::{App, VERSION};
 use crate::health;
 use crate::limit::{
@@ -31,6 +35,7 @@ use crate::view::entry::EntryView;
 use crate::view::incident::{EscalationView, IncidentDetail, IncidentView};
 use crate::view::playbook::PlaybookView;
 use crate::view::service::{self, ServiceView};
+use crate::view::source::{self, SourceView};
 
 /// How many alerts are shown where the request does not say.
 const ALERTS_PAGE: usize = 200;
@@ -64,8 +69,12 @@ pub(crate) struct StatusView {
     incidents: IncidentCounts,
     alerts: AlertCounts,
     outbox: OutboxView,
+    /// How the store of what was measured is.
+    series: StoreView,
     services: usize,
     playbooks: usize,
+    /// The systems that are asked for numbers.
+    sources: Vec<SourceView>,
     /// The last entry of the journal.
     position: u64,
 }
@@ -123,8 +132,10 @@ pub(crate) async fn status(State(app): State<App>) -> Result<Json<StatusView>, P
         },
         alerts: AlertCounts { active: counts.alerts_firing },
         outbox: journal.outbox_counts().await?.into(),
+        series: handle.series_status().into(),
         services: settings.services.len(),
         playbooks: settings.playbooks.len(),
+        sources: source::sources(&app),
         position: journal.last_position().0,
     }))
 }

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::http::Uri;
@@ -11,13 +11,14 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, get, post};
 use jiff::Timestamp;
 use nightcrew_crew::handle::Handle;
+use nightcrew_intake::otlp::meter::Meter;
 use tokio::sync::{Semaphore, watch};
 
 use crate::api::incident_changes::Change;
 use crate::body::Room;
 use crate::limit::{BODIES_BYTES_MAX, STREAMS_MAX};
 use crate::problem::{Kind, Problem};
-use crate::{alertmanager, api, chat, door, events, health, intake, metrics, page};
+use crate::{alertmanager, api, chat, door, events, health, intake, metrics, otlp, page};
 
 /// The version that answers name.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     /// What the doors remember between requests.
     pub(crate) doors: intake::Memory,
+    /// What OTLP series had counted so far.
+    pub(crate) meter: Mutex<Meter>,
 }
 
 /// What the server itself counts, for `/metrics`.
@@ -46,6 +49,8 @@ pub(crate) struct Shared {
 pub(crate) struct Counters {
     /// Alerts that could not be read.
     pub(crate) alerts_bad: AtomicU64,
+    /// Items of telemetry that were rejected.
+    pub(crate) telemetry_rejected: AtomicU64,
     /// Alerts that an Alertmanager left out of its webhooks.
     pub(crate) alerts_truncated: AtomicU64,
 }
@@ -61,6 +66,7 @@ impl App {
             stopping,
             counters: Counters::default(),
             doors: intake::Memory::default(),
+            meter: Mutex::default(),
         }))
     }
 }
@@ -81,6 +87,7 @@ pub(crate) fn routes(app: App, bound: Option<SocketAddr>) -> Router {
         .merge(health_routes())
         .merge(chat_routes())
         .merge(door_routes())
+        .merge(otlp_routes())
         .layer(from_fn(page::never_stored))
         .merge(page::routes())
         .method_not_allowed_fallback(method_not_allowed)
@@ -113,6 +120,7 @@ fn api_routes() -> Router<App> {
         .route("/api/v1/agents", get(api::agents))
         .route("/api/v1/alerts", get(api::alerts))
         .route("/api/v1/alerts/{fingerprint}", get(api::alert_story::alert))
+        .route("/api/v1/alerts/{fingerprint}/chart.svg", get(api::alert_story::picture))
         .route("/api/v1/audit", get(api::audit::audit))
         .route("/api/v1/dead-letters", get(api::dead_letters::list))
         .route("/api/v1/dead-letters/{id}", get(api::dead_letters::letter))
@@ -124,13 +132,18 @@ fn api_routes() -> Router<App> {
         .route("/api/v1/channels/{name}/test", post(api::trial::channel))
         .route("/api/v1/locks", get(api::locks::locks).post(api::locks::take))
         .route("/api/v1/locks/{name}/release", post(api::locks::release))
+        .route("/api/v1/metrics", get(api::series::list))
+        .route("/api/v1/metrics/export", get(api::series::exported))
+        .route("/api/v1/metrics/query", get(api::series::query))
         .route("/api/v1/oncall", get(api::oncall::on_call))
         .route("/api/v1/oncall/{schedule}", get(api::oncall::schedule))
         .route("/api/v1/oncall/{schedule}/overrides", post(api::oncall::replace))
         .route("/api/v1/playbooks", get(api::playbooks))
         .route("/api/v1/routes/test", post(api::trial::routes))
         .route("/api/v1/services", get(api::services))
+        .route("/api/v1/slo", get(api::slo::slos))
         .route("/api/v1/status", get(api::status))
+        .route("/api/v1/topology", get(api::topology::topology))
 }
 
 fn health_routes() -> Router<App> {
@@ -156,6 +169,15 @@ fn door_routes() -> Router<App> {
         .route("/v2/alerts/{*below}", opsgenie)
 }
 
+fn otlp_routes() -> Router<App> {
+    ["", "/otlp"].into_iter().fold(Router::new(), |router, below| {
+        router
+            .route(&format!("{below}/v1/metrics"), post(otlp::metrics))
+            .route(&format!("{below}/v1/logs"), post(otlp::logs))
+            .route(&format!("{below}/v1/traces"), post(otlp::traces))
+    })
+}
+
 fn chat_routes() -> Router<App> {
     Router::new()
         .route("/chat/discord", post(chat::discord::discord))
@@ -179,8 +201,8 @@ fn incident_changes() -> Router<App> {
 async fn not_found(uri: Uri) -> Problem {
     Problem::not_found(
         format!("path {}", uri.path()),
-        "the paths are /, /api/v1/…, /api/v2/…, /hooks/DOOR, /v2/alerts, /chat/SERVICE, /healthz, \
-         /readyz and /metrics",
+        "the paths are /, /api/v1/…, /api/v2/…, /hooks/DOOR, /v2/alerts, /chat/SERVICE, /v1/…, \
+         /otlp/v1/…, /healthz, /readyz and /metrics",
     )
 }
 

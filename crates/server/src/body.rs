@@ -1,10 +1,12 @@
 //! Reading the body of a request: bounded for one request, and for all of them together.
 
+use std::io::Read as _;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_LENGTH;
+use flate2::read::MultiGzDecoder;
 use futures_util::StreamExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -13,6 +15,9 @@ use crate::problem::{Kind, Problem};
 
 /// The bytes for which one permit of [`Room`] stands.
 const PERMIT_BYTES: usize = 1 << 10;
+
+/// How much of a compressed body is unpacked at a time.
+const INFLATE_BYTES: usize = 64 << 10;
 
 /// The room for bodies, shared by all requests.
 #[derive(Clone, Debug)]
@@ -103,6 +108,33 @@ pub(crate) async fn read_raw(
         return Err(problem);
     }
     Ok(Raw { bytes, place })
+}
+
+/// Takes the compression of a body off: gzip (RFC 1952) as OTLP has it, at most `bytes_max` bytes
+/// of content.  What it grows to needs room like what was sent.
+pub(crate) fn inflate(room: &Room, raw: Raw, bytes_max: usize) -> Result<Raw, Problem> {
+    let Raw { bytes: packed, mut place } = raw;
+    let mut unpacked = MultiGzDecoder::new(packed.as_slice());
+    let mut bytes = Vec::new();
+    let mut chunk = vec![0; INFLATE_BYTES];
+    loop {
+        let n_read = unpacked.read(&mut chunk).map_err(|error| {
+            Problem::bad_request(
+                format!("the body is not gzip: {error}"),
+                "send what `Content-Encoding` says, or leave it out",
+            )
+        })?;
+        if n_read == 0 {
+            return Ok(Raw { bytes, place });
+        }
+        if bytes.len() + n_read > bytes_max {
+            return Err(too_large(bytes_max));
+        }
+        if !make_room(room, &mut place, packed.len() + bytes.len() + n_read) {
+            return Err(no_room());
+        }
+        bytes.extend_from_slice(chunk.get(..n_read).unwrap_or_default());
+    }
 }
 
 /// Grows the place of one body to hold this many bytes.

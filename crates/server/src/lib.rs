@@ -9,6 +9,7 @@
 //! | `/api/v1/…` | `api` |
 //! | `/api/v1/events` | `events` |
 //! | `/chat/{service}`: pressed buttons | `chat` |
+//! | `POST /v1/metrics`, `/v1/logs`, `/v1/traces`, also below `/otlp`: OTLP | `otlp` |
 //! | `/` | `page` |
 //!
 //! **Invariant:** a 2xx to an alert is sent after the alert is durable, and nothing is read from
@@ -33,6 +34,7 @@ mod health;
 mod intake;
 pub mod limit;
 mod metrics;
+mod otlp;
 mod page;
 mod parameters;
 mod problem;

@@ -20,6 +20,15 @@ pub const ALERTS_BODY_BYTES_MAX: usize = 16 << 20;
 /// The largest body of a door through which one thing at a time is told, in bytes.
 pub const DOOR_BODY_BYTES_MAX: usize = 1 << 20;
 
+/// The largest body of telemetry (OTLP), in bytes, as it is sent and as it is unpacked.
+pub const TELEMETRY_BODY_BYTES_MAX: usize = 16 << 20;
+
+/// The same for JSON, which takes several times as much memory to read.
+pub const TELEMETRY_JSON_BYTES_MAX: usize = 4 << 20;
+
+/// How many samples one data point becomes at most.
+pub const SAMPLES_PER_POINT_MAX: usize = 4;
+
 /// How many dead letters one page holds at most.
 pub const DEAD_LETTERS_PAGE_MAX: usize = 500;
 
@@ -71,6 +80,9 @@ pub const SHIFT_DAYS_MAX: u32 = 92;
 
 /// How many alerts are shown, those that changed last.
 pub const ALERTS_SHOWN_MAX: usize = 1_000;
+
+/// How many metrics are listed at most.
+pub const METRICS_PAGE_MAX: usize = 10_000;
 
 /// How many incidents one page holds at most.
 pub const INCIDENTS_PAGE_MAX: usize = 500;

@@ -1,7 +1,10 @@
 //! `/metrics`: what the crew counts about itself.
 
+mod series;
+mod sources;
 mod triage;
 
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::State;
@@ -36,7 +39,10 @@ pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
     let ready = u8::from(app.handle.is_ready());
     text.single("nightcrew_ready", Type::Gauge, "Whether the crew is ready.", ready);
     counters(&mut text, &app);
+    telemetry(&mut text, &app);
     tasks(&mut text, &app);
+    sources::write(&mut text, &app);
+    series::write(&mut text, &app.handle.series_status());
     triage::write(&mut text, &app).await;
     let readable = match stored(&app).await {
         Ok(stored) => {
@@ -51,6 +57,19 @@ pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
     let help = "Whether the journal could be read for this answer.";
     text.single("nightcrew_journal_readable", Type::Gauge, help, readable);
     ([(CONTENT_TYPE, exposition::CONTENT_TYPE)], text.finish())
+}
+
+/// What came in by OTLP.
+fn telemetry(text: &mut Exposition, app: &App) {
+    let lines = app.handle.counters().log_lines.load(Ordering::Relaxed);
+    let help = "Log lines that services told of.";
+    text.single("nightcrew_log_lines_received_total", Type::Counter, help, lines);
+    let rejected = app.counters.telemetry_rejected.load(Ordering::Relaxed);
+    let help = "Data points, log records and spans that were rejected.";
+    text.single("nightcrew_telemetry_rejected_total", Type::Counter, help, rejected);
+    let n_series = app.meter.lock().unwrap_or_else(PoisonError::into_inner).n_series();
+    let help = "Series that services tell of.";
+    text.single("nightcrew_telemetry_series", Type::Gauge, help, n_series);
 }
 
 fn counters(text: &mut Exposition, app: &App) {

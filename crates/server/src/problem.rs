@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     MethodNotAllowed,
     /// There is too much of it.
     TooLarge,
+    /// It is written or compressed in a way that is not read here.
+    UnsupportedEncoding,
     /// Who asks has not proven who it is.
     Unauthorized,
     /// Who asks is not who it says.
@@ -41,6 +43,8 @@ pub(crate) enum Kind {
     Stopping,
     /// The journal cannot be read.
     JournalUnreadable,
+    /// What was measured cannot be read.
+    SeriesUnavailable,
 }
 
 impl Kind {
@@ -54,9 +58,11 @@ impl Kind {
             Self::Unbelieved => StatusCode::FORBIDDEN,
             Self::Conflict => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Overloaded | Self::StorageUnavailable | Self::Stopping => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Overloaded
+            | Self::StorageUnavailable
+            | Self::SeriesUnavailable
+            | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Self::JournalUnreadable => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -69,6 +75,7 @@ impl Kind {
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::TooLarge => "too-large",
+            Self::UnsupportedEncoding => "unsupported-encoding",
             Self::Unauthorized => "unauthorized",
             Self::Unbelieved => "unbelieved",
             Self::Conflict => "conflict",
@@ -76,6 +83,7 @@ impl Kind {
             Self::StorageUnavailable => "storage-unavailable",
             Self::Stopping => "stopping",
             Self::JournalUnreadable => "journal-unreadable",
+            Self::SeriesUnavailable => "series-unavailable",
         }
     }
 
@@ -87,6 +95,7 @@ impl Kind {
             Self::NotFound => "There is nothing here",
             Self::MethodNotAllowed => "The method is not allowed here",
             Self::TooLarge => "The request is too large",
+            Self::UnsupportedEncoding => "The request is written in another way",
             Self::Unauthorized => "It is not known who asks",
             Self::Unbelieved => "It is not believed who asks",
             Self::Conflict => "It cannot be done as things are",
@@ -94,6 +103,7 @@ impl Kind {
             Self::StorageUnavailable => "The journal cannot be written",
             Self::Stopping => "The crew is stopping",
             Self::JournalUnreadable => "The journal cannot be read",
+            Self::SeriesUnavailable => "What was measured cannot be read",
         }
     }
 }

@@ -7,4 +7,5 @@ pub(crate) mod entry;
 pub(crate) mod incident;
 pub(crate) mod playbook;
 pub(crate) mod service;
+pub(crate) mod source;
 pub(crate) mod why;

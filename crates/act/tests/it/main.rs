@@ -5,6 +5,7 @@
     reason = "a test that cannot go on stops where it is, also in what it calls"
 )]
 
+mod checking;
 mod corpus;
 mod judging;
 mod machine;

@@ -6,6 +6,7 @@ use nightcrew_model::catalogue;
 use nightcrew_model::condition::{Condition, Operand, Operator, Truth};
 use nightcrew_model::id::Symptom;
 use nightcrew_model::sample::{Observation, Reading, Status};
+use nightcrew_model::unit::Millis;
 
 use crate::settings::Settings;
 
@@ -38,6 +39,8 @@ pub(crate) fn cover(settings: &mut Settings, defaults: &[Threshold]) {
             needed: default.map_or(SAMPLES, |rule| rule.needed),
             of: default.map_or(SAMPLES, |rule| rule.of),
             hysteresis: 0.0,
+            lasting: Millis(0),
+            min_requests: None,
         });
     }
 }

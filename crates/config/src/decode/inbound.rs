@@ -1,4 +1,4 @@
-//! `sources`: the doors through which other systems tell of alerts.
+//! `sources` without a `kind`: the doors through which other systems tell of alerts.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use nightcrew_model::alert::Source;
 use nightcrew_model::unit::Millis;
 
 use crate::decode::Context;
+use crate::decode::source::is_asked;
 use crate::fields::{self, Fields};
 use crate::nearest::suggestion;
 use crate::problem::Place;
@@ -42,7 +43,8 @@ const SIGNED: [Source; 4] = [Source::Grafana, Source::Pagerduty, Source::Sentry,
 /// Reads `sources`.
 pub(crate) fn sources(at: &At<'_>, cx: &mut Context<'_>) -> Vec<Inbound> {
     let named = fields::named(at, "an object of sources", &mut cx.report);
-    named.into_iter().filter_map(|(name, at)| source(name, &at, cx)).collect()
+    let doors = named.into_iter().filter(|(_, at)| !is_asked(at));
+    doors.filter_map(|(name, at)| source(name, &at, cx)).collect()
 }
 
 fn source(name: &str, at: &At<'_>, cx: &mut Context<'_>) -> Option<Inbound> {

@@ -16,7 +16,7 @@ use crate::settings::{Breaker, Healing, Rate};
 use crate::tree::At;
 
 /// Sections of the source documents.
-const SECTIONS: [&str; 17] = [
+const SECTIONS: [&str; 15] = [
     "agents",
     "bindings",
     "detection_rules",
@@ -24,11 +24,9 @@ const SECTIONS: [&str; 17] = [
     "integrations",
     "learning",
     "locust",
-    "logs",
     "mcp",
     "mcpServers",
     "patterns",
-    "prometheus",
     "quality_metrics",
     "sandbox",
     "scenarios",
@@ -154,6 +152,8 @@ pub(crate) struct Shared {
     pub(crate) discord: Option<Rate>,
     /// The limit of channels that write tickets.
     pub(crate) tickets: Option<Rate>,
+    /// How many questions a `SigNoz` is asked in a minute.
+    pub(crate) signoz_per_minute: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -234,12 +234,15 @@ impl Shared {
         };
         let range = 1..=100_000;
         let minute = fields.integer("discord_messages_per_minute", range.clone(), &mut cx.report);
-        let hour = fields.integer("jira_issues_per_hour", range, &mut cx.report);
+        let hour = fields.integer("jira_issues_per_hour", range.clone(), &mut cx.report);
+        let signoz = fields.integer("signoz_queries_per_minute", range, &mut cx.report);
+        self.signoz_per_minute = self.signoz_per_minute.or(signoz);
         let rate = |seconds| move |messages| Rate { messages, window: Millis::from_secs(seconds) };
         self.discord = self.discord.or(minute.map(rate(60)));
         self.tickets = self.tickets.or(hour.map(rate(3_600)));
         let others = at.node.object().into_iter().flat_map(|object| &object.entries);
-        let known = ["discord_messages_per_minute", "jira_issues_per_hour"];
+        let known =
+            ["discord_messages_per_minute", "jira_issues_per_hour", "signoz_queries_per_minute"];
         for entry in others.filter(|entry| !known.contains(&entry.key.as_str())) {
             cx.later.note("guardrails.rate_limits", &at.entry(entry));
         }

@@ -7,19 +7,25 @@ pub(crate) mod command;
 pub(crate) mod condition;
 pub(crate) mod cover;
 mod defaults;
+pub(crate) mod detection;
 pub(crate) mod escalation;
 mod inbound;
 pub(crate) mod interval;
 pub(crate) mod later;
 mod levels;
+mod local_check;
+mod logs;
 mod machine;
 pub(crate) mod matchers;
 pub(crate) mod moment;
 pub(crate) mod people;
 pub(crate) mod playbook;
+mod retention;
 pub(crate) mod routing;
 pub(crate) mod seen;
 mod service;
+pub(crate) mod slo;
+mod source;
 pub(crate) mod threshold;
 mod triage;
 
@@ -59,6 +65,8 @@ pub(crate) struct Context<'c> {
     pub(crate) imported: Option<&'c Node>,
     /// What of it cannot be carried over.
     pub(crate) cannot: Report,
+    /// The metrics that sources are asked for.
+    pub(crate) asked_for: BTreeSet<MetricName>,
     /// Further files that were read: templates and secrets.
     pub(crate) beside: Vec<PathBuf>,
 }
@@ -79,6 +87,7 @@ impl<'c> Context<'c> {
             now: None,
             imported: None,
             cannot: Report::default(),
+            asked_for: BTreeSet::new(),
             beside: Vec::new(),
         }
     }
@@ -138,7 +147,7 @@ pub(crate) struct Draft {
 
 /// Whether a key has a meaning at the root.
 pub(crate) fn is_root_key(key: &str) -> bool {
-    const KEYS: [&str; 13] = [
+    const KEYS: &[&str] = &[
         "listen",
         "data_dir",
         "workspace_dir",
@@ -146,12 +155,17 @@ pub(crate) fn is_root_key(key: &str) -> bool {
         "host",
         "services",
         "thresholds",
+        "detection",
+        "slos",
         "playbooks",
         "healing",
         "channels",
         "policy",
         "breaker",
         "healthchecks",
+        "prometheus",
+        "logs",
+        "retention",
     ];
     KEYS.contains(&key) || triage::KEYS.contains(&key) || later::is_later(key)
 }
@@ -181,11 +195,25 @@ pub(crate) fn decode(at: &At<'_>, data_dir: Option<&Path>, cx: &mut Context<'_>)
     if let Some(at) = fields.take_unlisted("healthchecks") {
         service::healthchecks(&at, &mut draft, cx);
     }
+    if let Some(at) = fields.take_unlisted("prometheus") {
+        draft.settings.sources.extend(source::first_document(&at, cx));
+    }
+    if let Some(at) = fields.take("logs") {
+        logs::logs(&at, &mut draft.settings, cx);
+    }
     let shared = times(&mut fields, &mut draft.settings, cx);
+    if let Some(at) = fields.take("sources") {
+        let asked = source::sources(&at, shared.signoz_per_minute, cx);
+        // What is said of the same source in our own words wins.
+        draft.settings.sources.retain(|first| asked.iter().all(|own| own.name != first.name));
+        draft.settings.sources.extend(asked);
+    }
+    cx.asked_for = draft.settings.sources.iter().flat_map(|it| it.kind.metrics()).collect();
     if let Some(at) = fields.take("policy") {
         machine::policy(&at, &mut draft.settings.policy, cx);
     }
     thresholds(&mut fields, &mut draft, &defaults.thresholds, cx);
+    detection(&mut fields, &mut draft, cx);
     let stop_timeout = draft.settings.services.values().map(|s| s.stop_timeout);
     let stop_timeout = stop_timeout.max().unwrap_or(Millis(0));
     if let Some(at) = fields.take("playbooks") {
@@ -252,6 +280,9 @@ fn times(fields: &mut Fields<'_>, settings: &mut Settings, cx: &mut Context<'_>)
     if let Some(at) = fields.take("breaker") {
         machine::breaker(&at, &mut settings.breaker, cx);
     }
+    if let Some(at) = fields.take("retention") {
+        retention::retention(&at, &mut settings.retention, cx);
+    }
     shared
 }
 
@@ -273,9 +304,21 @@ fn thresholds(
         !named.contains(&rule.metric) && (!given || named.is_empty() || is_state)
     };
     draft.settings.thresholds = found.rules;
+    draft.settings.detection.relatives = found.relatives;
     let kept = defaults.iter().filter(stays).cloned();
     draft.settings.thresholds.extend(kept);
     draft.threshold_services = found.services;
+}
+
+/// The methods beside thresholds, and the objectives.
+fn detection(fields: &mut Fields<'_>, draft: &mut Draft, cx: &mut Context<'_>) {
+    let services = &mut draft.threshold_services;
+    if let Some(at) = fields.take("detection") {
+        detection::detection(&at, &mut draft.settings.detection, services, cx);
+    }
+    if let Some(at) = fields.take("slos") {
+        draft.settings.slos = slo::slos(&at, services, cx);
+    }
 }
 
 #[cfg(test)]

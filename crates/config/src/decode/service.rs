@@ -23,6 +23,9 @@ const PROCESS_INTERVAL: Millis = Millis::from_secs(5);
 /// How often a check is asked, where nothing is said.
 const CHECK_INTERVAL: Millis = Millis::from_secs(15);
 
+/// How often a certificate on disk is looked at, where nothing is said.
+const FILE_INTERVAL: Millis = Millis::from_secs(300);
+
 /// How long a check may take, where nothing is said.
 const CHECK_TIMEOUT: Millis = Millis::from_secs(5);
 
@@ -215,7 +218,7 @@ pub(crate) fn path(fields: &mut Fields<'_>, key: &str, cx: &mut Context<'_>) -> 
     Some(cx.absolute(text))
 }
 
-fn regex(pattern: &str, at: &At<'_>, cx: &mut Context<'_>) -> Option<String> {
+pub(super) fn regex(pattern: &str, at: &At<'_>, cx: &mut Context<'_>) -> Option<String> {
     /// The largest compiled pattern, in bytes.
     const COMPILED_BYTES_MAX: usize = 1 << 20;
     let built = regex::RegexBuilder::new(pattern).size_limit(COMPILED_BYTES_MAX).build();
@@ -337,7 +340,14 @@ fn checks(
 }
 
 fn check(at: &At<'_>, cx: &mut Context<'_>) -> Option<(Check, Place)> {
-    let mut fields = Fields::open(at, "an object with `http` or `tcp`", &mut cx.report)?;
+    let mut fields = Fields::open(
+        at,
+        "an object with `http`, `tcp`, `command` or `certificate_file`",
+        &mut cx.report,
+    )?;
+    if fields.has("command") || fields.has("certificate_file") {
+        return super::local_check::check(at, fields, cx);
+    }
     let http = fields.take("http");
     let tcp = fields.take("tcp");
     let expect_status = fields.take("expect_status");
@@ -369,14 +379,28 @@ fn check(at: &At<'_>, cx: &mut Context<'_>) -> Option<(Check, Place)> {
         }
         (None, None) | (Some(_), Some(_)) => {
             cx.report
-                .error(at, "expected either `http` or `tcp`")
+                .error(at, "expected one of `http`, `tcp`, `command` and `certificate_file`")
                 .hint("{ http: \"http://127.0.0.1:8080/health\" } or { tcp: \"127.0.0.1:5432\" }");
             return None;
         }
     };
+    Some((paced(at, probe, (interval, timeout), cx), place))
+}
+
+/// A check with its times; a certificate on disk is looked at rarely.
+pub(super) fn paced(
+    at: &At<'_>,
+    probe: Probe,
+    (interval, timeout): (Option<Millis>, Option<Millis>),
+    cx: &mut Context<'_>,
+) -> Check {
+    let usual = match probe {
+        Probe::CertificateFile { .. } => FILE_INTERVAL,
+        Probe::Http { .. } | Probe::Tcp { .. } | Probe::Command { .. } => CHECK_INTERVAL,
+    };
     let check = Check {
         probe,
-        interval: interval.unwrap_or(CHECK_INTERVAL),
+        interval: interval.unwrap_or(usual),
         timeout: timeout.unwrap_or(CHECK_TIMEOUT),
     };
     if check.timeout > check.interval {
@@ -390,7 +414,7 @@ fn check(at: &At<'_>, cx: &mut Context<'_>) -> Option<(Check, Place)> {
             )
             .hint("make `timeout_ms` shorter than the interval");
     }
-    Some((check, place))
+    check
 }
 
 fn statuses(at: &At<'_>, cx: &mut Context<'_>) -> Vec<u16> {

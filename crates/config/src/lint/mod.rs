@@ -18,7 +18,7 @@ pub(crate) mod limit;
 mod mcp;
 pub(crate) mod playbook;
 mod port;
-mod query;
+pub(crate) mod query;
 mod routing;
 
 use crate::decode::{Context, Draft};
@@ -38,12 +38,11 @@ pub(crate) fn check(root: &At<'_>, draft: &Draft, cx: &mut Context<'_>) {
     query::check(root, settings, &mut cx.report);
     triage(root, draft, cx);
     for (service, place) in &draft.threshold_services {
-        if !settings.services.contains_key(service) {
+        let is_asked_for = settings.sources.iter().any(|source| source.kind.may_name(service));
+        if !settings.services.contains_key(service) && !is_asked_for {
             let names = settings.services.keys().map(|name| name.as_str());
             let hint = suggestion(service.as_str(), names);
-            cx.report
-                .error(place.clone(), "the threshold names a service that is not declared")
-                .hint(hint);
+            cx.report.error(place.clone(), "this names a service that is not declared").hint(hint);
         }
     }
     walk(root, &mut |at, key| {

@@ -8,6 +8,7 @@ use nightcrew_model::id::MetricName;
 
 use crate::problem::Report;
 use crate::settings::Settings;
+use crate::settings::source::Given;
 use crate::tree::At;
 
 /// What a query gives.
@@ -49,6 +50,48 @@ const QUESTIONS: [Question; 3] = [
     },
 ];
 
+/// What the answer of a query means, as far as that is sure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Meaning {
+    /// As what metric it is held.
+    pub(crate) metric: MetricName,
+    /// In which unit it comes.
+    pub(crate) given: Given,
+}
+
+/// What the answer of the query under this name means; none: it is not sure.
+pub(crate) fn meaning(name: &str, query: &str) -> Option<Meaning> {
+    let question = question(query)?;
+    let given = match judge(question, query) {
+        Answer::Fine if question.metric == "cpu_usage" || query.contains('/') => Given::Percent,
+        Answer::AvailableRatio if is_plain_ratio(question, query) => Given::RatioLeft,
+        Answer::Fine
+        | Answer::AvailableRatio
+        | Answer::AvailablePercent
+        | Answer::UsedRatio
+        | Answer::CoreSeconds => return None,
+    };
+    // Whoever calls it otherwise means something else.
+    let is_own = question.metric == name || question.metric.strip_suffix("_usage") == Some(name);
+    is_own.then(|| Meaning { metric: MetricName::from(question.metric), given })
+}
+
+fn question(query: &str) -> Option<&'static Question> {
+    QUESTIONS.iter().find(|question| question.series.iter().any(|series| query.contains(series)))
+}
+
+/// Whether the query is what is left over the whole, and nothing else.
+fn is_plain_ratio(question: &Question, query: &str) -> bool {
+    let plain: String = query.chars().filter(|c| !c.is_whitespace()).collect();
+    let whole = match question.metric {
+        "memory_usage" => "node_memory_MemTotal_bytes",
+        _ => "node_filesystem_size_bytes",
+    };
+    plain
+        .split_once('/')
+        .is_some_and(|(left, below)| below == whole && question.series.contains(&left))
+}
+
 /// Judges `prometheus.queries`.
 pub(crate) fn check(root: &At<'_>, settings: &Settings, report: &mut Report) {
     let queries = root.get("prometheus").and_then(|at| at.get("queries"));
@@ -63,14 +106,16 @@ pub(crate) fn check(root: &At<'_>, settings: &Settings, report: &mut Report) {
             report.warning(&at, format!("expected a query, found {found}"));
             continue;
         };
-        let Some(question) = QUESTIONS
-            .iter()
-            .find(|question| question.series.iter().any(|series| query.contains(series)))
-        else {
+        let Some(question) = question(query) else {
+            report
+                .warning(&at, "nothing says in which unit the answer is, so it is not asked")
+                .hint("write it in `sources.NAME.queries`, with `metric` and `unit`");
             continue;
         };
+        let is_asked = meaning(&entry.key, query).is_some();
         let gives = match judge(question, query) {
-            Answer::Fine => continue,
+            Answer::Fine if is_asked => continue,
+            Answer::Fine => "a number of another name or unit",
             Answer::AvailableRatio => "the available part as a ratio from 0 to 1",
             Answer::AvailablePercent => "the available part in percent",
             Answer::UsedRatio => "the used part as a ratio from 0 to 1",
@@ -78,11 +123,13 @@ pub(crate) fn check(root: &At<'_>, settings: &Settings, report: &mut Report) {
         };
         let metric = question.metric;
         let limits = limits(metric, settings);
+        let follows = if is_asked { "; it is converted" } else { ", so it is not asked" };
         report
             .warning(
                 &at,
                 format!(
-                    "the query gives {gives}, but {metric}{limits} is the used part in percent"
+                    "the query gives {gives}, but {metric}{limits} is the used part in \
+                     percent{follows}"
                 ),
             )
             .hint(format!("ask for `{}`", question.right));
@@ -139,10 +186,7 @@ mod tests {
     use super::*;
 
     fn answer(query: &str) -> Option<Answer> {
-        let question = QUESTIONS
-            .iter()
-            .find(|question| question.series.iter().any(|series| query.contains(series)))?;
-        Some(judge(question, query))
+        question(query).map(|question| judge(question, query))
     }
 
     #[test]
@@ -166,8 +210,35 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_sure_is_asked() {
+        let cases = [
+            ("cpu", "rate(node_cpu_seconds_total[5m])", None),
+            (
+                "memory",
+                "node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes",
+                Some(Given::RatioLeft),
+            ),
+            (
+                "disk",
+                "node_filesystem_avail_bytes/node_filesystem_size_bytes",
+                Some(Given::RatioLeft),
+            ),
+            ("disk", "node_filesystem_avail_bytes / node_filesystem_size_bytes > 0.5", None),
+            ("memory", "node_memory_MemAvailable_bytes", None),
+            ("free", "node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes", None),
+            ("requests", "sum(rate(http_requests_total[1m]))", None),
+        ];
+        for (name, query, expected) in cases {
+            assert_eq!(meaning(name, query).map(|found| found.given), expected, "{query}");
+        }
+    }
+
+    #[test]
     fn what_is_suggested_is_right() {
         for question in &QUESTIONS {
+            let name = question.metric.trim_end_matches("_usage");
+            let found = meaning(name, question.right).unwrap();
+            assert_eq!(found.given, Given::Percent, "{}", question.right);
             assert_eq!(judge(question, question.right), Answer::Fine, "{}", question.right);
         }
     }

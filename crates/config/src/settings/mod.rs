@@ -4,7 +4,10 @@ mod channel;
 mod chat;
 mod healing;
 mod inbound;
+mod logs;
+mod retention;
 mod secret;
+pub mod source;
 mod triage;
 mod watched;
 
@@ -12,6 +15,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use nightcrew_detect::judge::rules::{Detection, Slo};
 use nightcrew_detect::threshold::Threshold;
 use nightcrew_model::decision::NotificationKind;
 use nightcrew_model::id::{ChannelName, ServiceName};
@@ -23,6 +27,8 @@ pub use channel::{Channel, ChannelKind, Fallback, Rate, SmtpTls, WebhookBody};
 pub use chat::Chat;
 pub use healing::{Breaker, GatePolicy, Healing};
 pub use inbound::{Inbound, InboundAuth, Mapping};
+pub use logs::{Journal, LogFiles, LogJoining, Logs, Telemetry};
+pub use retention::{MetricsRetention, Retention};
 pub use secret::Secret;
 pub use triage::{AllClear, Heartbeat, Triage};
 pub use watched::{Check, Disk, Disks, Host, Probe, ProcessMatch, Service, Start};
@@ -44,6 +50,10 @@ pub struct Settings {
     pub services: BTreeMap<ServiceName, Service>,
     /// The thresholds.
     pub thresholds: Vec<Threshold>,
+    /// How the methods beside thresholds report.
+    pub detection: Detection,
+    /// What is promised about services.
+    pub slos: Vec<Slo>,
     /// The playbooks, in the order in which they are tried.
     pub playbooks: Vec<Playbook>,
     /// The times of the main job.
@@ -56,6 +66,12 @@ pub struct Settings {
     pub policy: GatePolicy,
     /// When a collector that fails is left alone.
     pub breaker: Breaker,
+    /// The systems that are asked for numbers.
+    pub sources: Vec<source::Source>,
+    /// Which logs are followed.
+    pub logs: Logs,
+    /// How long things are kept.
+    pub retention: Retention,
 }
 
 impl Settings {
@@ -88,6 +104,8 @@ impl Settings {
             },
             services: BTreeMap::new(),
             thresholds: Vec::new(),
+            detection: Detection::default(),
+            slos: Vec::new(),
             playbooks: Vec::new(),
             healing: Healing::default(),
             channels: vec![Channel {
@@ -101,6 +119,9 @@ impl Settings {
             triage: Triage::default(),
             policy: GatePolicy::default(),
             breaker: Breaker::default(),
+            sources: Vec::new(),
+            logs: Logs::default(),
+            retention: Retention::default(),
         }
     }
 }

@@ -116,4 +116,19 @@ pub enum Probe {
         /// `host:port`.
         address: String,
     },
+    /// A program that says how the service is by the code with which it ends.
+    Command {
+        /// The program and its arguments; a bare name or an absolute path, and no shell.
+        argv: Vec<String>,
+        /// The code that is as it should be.
+        expect_exit: i32,
+        /// A regular expression that the output must match, without the space around it; none: any
+        /// output.
+        expect_output: Option<String>,
+    },
+    /// The certificates in a file.
+    CertificateFile {
+        /// A file in PEM, or one certificate in DER.
+        path: PathBuf,
+    },
 }

@@ -3,6 +3,7 @@
 use nightcrew_config::env::Env;
 use nightcrew_config::load::{ConfigSource, Loaded, load};
 use nightcrew_config::settings::Disks;
+use nightcrew_config::settings::source::{Given, SourceKind};
 use nightcrew_model::plan::Mode;
 use nightcrew_model::unit::Millis;
 
@@ -27,6 +28,8 @@ fn the_sample_with_every_key_has_no_problem() {
     assert_eq!(settings.channels.len(), 2);
     assert!(matches!(&settings.host.disks, Disks::Listed(disks) if disks.len() == 2));
     assert!(settings.data_dir.is_absolute());
+    assert_eq!((settings.slos.len(), settings.detection.relatives.len()), (2, 1));
+    assert_eq!(settings.detection.flat_line.severity, None);
     assert_eq!(settings.playbooks[2].verify.as_ref().unwrap().deadline, Millis::from_secs(70));
 }
 
@@ -50,6 +53,39 @@ fn the_sample_of_on_call_has_no_problem() {
 }
 
 #[test]
+fn the_sample_of_sources_has_no_problem_and_every_kind() {
+    let (loaded, said) = load_example("sources/nightcrew.json5", &Env::default());
+    assert_eq!(said, "");
+    let settings = loaded.settings.unwrap();
+    let kinds: Vec<&str> = settings.sources.iter().map(|source| source.kind.as_str()).collect();
+    for word in SourceKind::WORDS.into_iter().filter(|word| *word != "victoriametrics") {
+        assert!(kinds.contains(&word), "{word}: {kinds:?}");
+    }
+    assert!(settings.triage.inbound.is_empty());
+}
+
+#[test]
+fn the_first_documents_queries_are_asked_where_their_meaning_is_sure() {
+    let (loaded, _) = load_example("ops-automation", &Env::default());
+    let sources = loaded.settings.unwrap().sources;
+    let SourceKind::Prometheus(it) = &sources[0].kind else { panic!("{sources:?}") };
+    let asked: Vec<(&str, Given)> =
+        it.queries.iter().map(|q| (q.asked.metric.as_str(), q.asked.given)).collect();
+    let left = Given::RatioLeft;
+    assert_eq!(asked, [("memory_usage", left), ("disk_usage", left)]);
+    assert_eq!(it.endpoint.url, "http://localhost:9090");
+}
+
+#[test]
+fn the_second_documents_limit_holds_for_signoz() {
+    let text = "{ guardrails: { rate_limits: { signoz_queries_per_minute: 20 } }, \
+                sources: { signoz: { url: 'https://signoz.example.com', token: 't' } } }";
+    let (loaded, said) = crate::load_text(text);
+    assert_eq!(said, "");
+    assert_eq!(loaded.settings.unwrap().sources[0].queries_per_minute, 20);
+}
+
+#[test]
 fn the_sample_of_an_alertmanager_is_a_whole_configuration() {
     let (loaded, said) = load_example("alertmanager/alertmanager.yml", &Env::default());
     assert!(!said.contains(" error: "), "{said}");
@@ -63,11 +99,9 @@ fn the_first_document_loads_as_it_is() {
     let (loaded, said) = load_example("ops-automation", &Env::default());
     insta::assert_snapshot!(said, @r#"
     config/autoheal-playbooks.json:10:3: warning: playbooks.process_down.condition: no service has a `start` or a `unit`, so no stopped process can be brought back (declare the service: services: { web: { unit: "nginx.service", … } })
-    config/monitoring-sources.json:2:3: warning: prometheus: read, not acted on by this version
-    config/monitoring-sources.json:6:14: warning: prometheus.queries.cpu: the query gives seconds per second for each core and mode, but cpu_usage (70/90) is the used part in percent (ask for `100 * (1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[5m])))`)
-    config/monitoring-sources.json:7:17: warning: prometheus.queries.memory: the query gives the available part as a ratio from 0 to 1, but memory_usage (80/95) is the used part in percent (ask for `100 * (1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes)`)
-    config/monitoring-sources.json:8:15: warning: prometheus.queries.disk: the query gives the available part as a ratio from 0 to 1, but disk_usage (75/90) is the used part in percent (ask for `100 * (1 - node_filesystem_avail_bytes / node_filesystem_size_bytes)`)
-    config/monitoring-sources.json:11:3: warning: logs: read, not acted on by this version
+    config/monitoring-sources.json:6:14: warning: prometheus.queries.cpu: the query gives seconds per second for each core and mode, but cpu_usage (70/90) is the used part in percent, so it is not asked (ask for `100 * (1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[5m])))`)
+    config/monitoring-sources.json:7:17: warning: prometheus.queries.memory: the query gives the available part as a ratio from 0 to 1, but memory_usage (80/95) is the used part in percent; it is converted (ask for `100 * (1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes)`)
+    config/monitoring-sources.json:8:15: warning: prometheus.queries.disk: the query gives the available part as a ratio from 0 to 1, but disk_usage (75/90) is the used part in percent; it is converted (ask for `100 * (1 - node_filesystem_avail_bytes / node_filesystem_size_bytes)`)
     config/monitoring-sources.json:20:33: warning: healthchecks[1].url: port 5432 is PostgreSQL's, which does not speak HTTP, so the check will fail (check it with { tcp: "localhost:5432" })
     "#);
     let settings = loaded.settings.unwrap();
@@ -76,6 +110,8 @@ fn the_first_document_loads_as_it_is() {
     assert_eq!(settings.services[&"database".into()].checks[0].interval, Millis::from_secs(120));
     let steps = &settings.playbooks[0].steps;
     assert_eq!(steps[1].description, "find /var/log -name '*.log.*' -mtime +30 -delete");
+    let logs: Vec<&str> = settings.logs.files.iter().map(|files| files.pattern.as_str()).collect();
+    assert_eq!(logs, ["/var/log/system.log", "/tmp/openclaw/*.log", "/var/log/nginx/*.log"]);
     assert_eq!(settings.playbooks[0].verify, None);
     assert_eq!(settings.thresholds.len(), 7);
 }
@@ -99,7 +135,6 @@ fn the_second_document_loads_as_its_tree() {
     config/agents/ops-monitor.json5:8:5: warning: agents[0].tools[3]: the SigNoz MCP server has no tool of this name (did you mean `signoz_get_trace_details`?)
     config/agents/ops-monitor.json5:9:5: warning: agents[0].tools[4]: the SigNoz MCP server has no tool of this name (did you mean `signoz_list_alert_rules`?)
     config/agents/ops-monitor.json5:10:5: warning: agents[0].tools[5]: the SigNoz MCP server has no tool of this name (did you mean `signoz_create_alert`?)
-    config/agents/ops-monitor.json5:54:7: warning: agents[0].guardrails.rate_limits.signoz_queries_per_minute: guardrails.rate_limits: read, not acted on by this version
     config/agents/jira-resolver.json5:7:7: warning: agents[1].verification.success_criteria.error_rate_below: verification.success_criteria: read, not acted on by this version
     project/integrations/signoz.json5:6:5: warning: mcpServers.signoz.env.SIGNOZ_API_URL: the SigNoz MCP server does not read this variable (it reads SIGNOZ_URL)
     config/healthcheck.json5:3:3: warning: healthcheck: read, not acted on by this version

@@ -145,7 +145,7 @@ fn mistakes_of_services_are_told() {
         ("a: { start: { argv: [] } }", "found an empty list"),
         ("a: { start: {} }", "expected either `argv` or `command`"),
         ("a: { start: { argv: ['x'], env: { A: 1 } } }", "put it into quotes"),
-        ("a: { checks: [{}] }", "expected either `http` or `tcp`"),
+        ("a: { checks: [{}] }", "expected one of `http`, `tcp`, `command` and `certificate_file`"),
         ("a: { checks: [{ http: 'localhost' }] }", "does not begin with http"),
         ("a: { checks: [{ tcp: 'localhost' }] }", "expected `host:port`"),
         ("a: { checks: [{ tcp: 'h:1', expect_status: 200 }] }", "a TCP check has no answer"),
@@ -218,7 +218,7 @@ fn mistakes_of_playbooks_are_told() {
          healing: { cooldown_seconds: 0, verify: { deadline_seconds: 1 } } }",
     );
     for expected in
-        ["never above 100", "the threshold names a service", "without a rest", "can never succeed"]
+        ["never above 100", "this names a service", "without a rest", "can never succeed"]
     {
         assert!(said.contains(expected), "{expected}: {said}");
     }

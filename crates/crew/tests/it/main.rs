@@ -2,12 +2,17 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod backtest;
+mod command_checks;
 mod groups;
 mod heal;
+mod judgement;
 mod lock_files;
 mod outbox;
 mod receiver;
+mod recording;
 mod settings_again;
+mod sources;
 mod stage;
 mod stage_virtual;
 mod storage;

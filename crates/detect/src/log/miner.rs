@@ -97,6 +97,13 @@ impl Miner {
         self.shapes.len()
     }
 
+    /// How many messages of a shape were learned; 0 when it was forgotten.
+    #[must_use]
+    pub fn n_lines(&self, shape: ShapeId) -> u64 {
+        let n = self.known.get(&shape.0);
+        n.and_then(|n| self.shapes.get(*n)).map_or(0, |shape| shape.n_lines)
+    }
+
     /// The templates, by everything that was learned so far.
     #[must_use]
     pub fn templates(&self) -> Templates {

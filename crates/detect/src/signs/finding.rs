@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use nightcrew_model::severity::Severity;
 use serde::Serialize;
 
+use crate::mask::masked;
 use crate::signs::kind::Kind;
 
 /// How many findings may be open at once; beyond it the one that is quiet longest is closed.
@@ -43,6 +44,8 @@ pub enum Subject {
     Route(String),
     /// A program.
     Program(String),
+    /// A message, as its template.
+    Message(String),
     /// Everything in this log.
     Everything,
 }
@@ -52,9 +55,11 @@ impl Subject {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
-            Self::Address(name) | Self::User(name) | Self::Route(name) | Self::Program(name) => {
-                name
-            }
+            Self::Address(name)
+            | Self::User(name)
+            | Self::Route(name)
+            | Self::Program(name)
+            | Self::Message(name) => name,
             Self::Everything => "",
         }
     }
@@ -63,9 +68,11 @@ impl Subject {
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::Address(name) | Self::User(name) | Self::Route(name) | Self::Program(name) => {
-                name
-            }
+            Self::Address(name)
+            | Self::User(name)
+            | Self::Route(name)
+            | Self::Program(name)
+            | Self::Message(name) => name,
             Self::Everything => "all",
         })
     }
@@ -295,12 +302,12 @@ fn is_over(finding: &Finding, family: Kind, at: Timestamp) -> bool {
     at.as_second() - finding.last_seen.as_second() > family.quiet_seconds()
 }
 
-/// A part of a line that may be shown: bounded, valid UTF-8, no control characters.
+/// A part of a line that may be shown: bounded, valid UTF-8, no control characters, no secrets.
 pub(crate) fn quoted(bytes: &[u8]) -> String {
     let is_cut = bytes.len() > EXEMPLAR_BYTES_MAX;
     let shown = String::from_utf8_lossy(bytes.get(..EXEMPLAR_BYTES_MAX).unwrap_or(bytes));
     let mut text = String::with_capacity(shown.len());
-    for letter in shown.chars() {
+    for letter in masked(&shown).chars() {
         if letter.is_control() || is_direction(letter) {
             text.extend(letter.escape_default());
         } else {

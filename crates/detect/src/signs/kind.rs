@@ -73,6 +73,8 @@ pub enum Kind {
     HungTask,
     /// A program ended by a panic or an unhandled error.
     Crash,
+    /// An error message that was never heard before.
+    NewError,
 }
 
 impl Kind {
@@ -109,7 +111,8 @@ impl Kind {
             | Self::ConnectionFailures
             | Self::Segfault
             | Self::HungTask
-            | Self::Crash => Severity::Warning,
+            | Self::Crash
+            | Self::NewError => Severity::Warning,
         }
     }
 
@@ -147,7 +150,8 @@ impl Kind {
             | Self::NoSpace
             | Self::Segfault
             | Self::HungTask
-            | Self::Crash => 3_600,
+            | Self::Crash
+            | Self::NewError => 3_600,
         }
     }
 
@@ -187,6 +191,47 @@ impl Kind {
             Self::Segfault => "segmentation fault",
             Self::HungTask => "kernel task hangs",
             Self::Crash => "crash",
+            Self::NewError => "new error message",
+        }
+    }
+
+    /// The word that alerts and records use, as it is serialised.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SshBruteForce => "ssh_brute_force",
+            Self::SshBruteForceSpread => "ssh_brute_force_spread",
+            Self::LoginBruteForce => "login_brute_force",
+            Self::CredentialStuffing => "credential_stuffing",
+            Self::BreachSuspected => "breach_suspected",
+            Self::Scanner => "scanner",
+            Self::ProbeSpread => "probe_spread",
+            Self::PathTraversal => "path_traversal",
+            Self::SqlInjection => "sql_injection",
+            Self::CrossSiteScripting => "cross_site_scripting",
+            Self::CommandInjection => "command_injection",
+            Self::RequestForgery => "request_forgery",
+            Self::Log4Shell => "log4_shell",
+            Self::SudoRefused => "sudo_refused",
+            Self::SuRefused => "su_refused",
+            Self::RootGained => "root_gained",
+            Self::AdministratorAdded => "administrator_added",
+            Self::RootAccountAdded => "root_account_added",
+            Self::ErrorRatio => "error_ratio",
+            Self::SlowResponses => "slow_responses",
+            Self::SlowQueries => "slow_queries",
+            Self::ErrorLines => "error_lines",
+            Self::Timeouts => "timeouts",
+            Self::Retries => "retries",
+            Self::ConnectionFailures => "connection_failures",
+            Self::OutOfMemory => "out_of_memory",
+            Self::DiskError => "disk_error",
+            Self::ReadOnlyFileSystem => "read_only_file_system",
+            Self::NoSpace => "no_space",
+            Self::Segfault => "segfault",
+            Self::HungTask => "hung_task",
+            Self::Crash => "crash",
+            Self::NewError => "new_error",
         }
     }
 }

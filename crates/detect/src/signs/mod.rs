@@ -29,6 +29,15 @@ use crate::signs::volume::Volume;
 /// From how many seconds on a logged query is a slow one.
 pub const SLOW_QUERY_SECONDS: f64 = 1.0;
 
+/// What a line tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// An error: by its level or its words, or a request that the server could not answer.
+    Error,
+    /// Something else.
+    Other,
+}
+
 /// Watches the lines of one log for signs of slowness, errors and failing hosts.
 #[derive(Debug)]
 pub struct Watcher {
@@ -62,17 +71,18 @@ impl Watcher {
         self.observe(&line::parse(line, reference));
     }
 
-    /// Counts a line that was read already.
-    pub fn observe(&mut self, line: &Line<'_>) {
+    /// Counts a line that was read already, and says what it tells of.
+    pub fn observe(&mut self, line: &Line<'_>) -> Tone {
         match &line.body {
             Body::Request(request) => {
                 self.traffic.request(request, line.time, line.raw, &mut self.episodes);
+                if request.status >= 500 { Tone::Error } else { Tone::Other }
             }
             Body::Message(message) => self.message(message, line),
         }
     }
 
-    fn message(&mut self, message: &Message<'_>, line: &Line<'_>) {
+    fn message(&mut self, message: &Message<'_>, line: &Line<'_>) -> Tone {
         let said = self.phrases.read(message.text);
         let is_error = match message.level {
             Some(level) => level >= Level::Error,
@@ -113,6 +123,7 @@ impl Watcher {
                 line: line.raw,
             });
         }
+        if is_error { Tone::Error } else { Tone::Other }
     }
 
     /// The open findings and those closed since the last call, in the order of opening.  Windows

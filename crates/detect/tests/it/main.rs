@@ -4,6 +4,8 @@
 
 mod accuracy;
 mod anomaly;
+mod judge;
+mod judge_rules;
 mod log_corpus;
 mod log_templates;
 mod logs_day;
@@ -11,4 +13,5 @@ mod logs_made;
 mod logs_real;
 mod logs_values;
 mod microservices;
+mod quiet;
 mod ranking;

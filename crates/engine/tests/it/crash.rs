@@ -147,7 +147,8 @@ fn events(state: &State, happening: &Happening, now: jiff::Timestamp) -> Vec<Eve
                 let level = if *good { Level::Clear } else { Level::Firing(Severity::Critical) };
                 let symptom = "process_down".into();
                 let rule = String::new();
-                let finding = Finding { target: target(*service), symptom, level, sample, rule };
+                let target = target(*service);
+                let finding = Finding { target, symptom, level, sample, rule, chart: None };
                 events.push(Event::Found { finding });
             }
             events

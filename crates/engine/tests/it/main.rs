@@ -4,6 +4,7 @@
 
 mod audit;
 mod cascade;
+mod context;
 mod crash;
 mod escalation;
 mod flapping;

@@ -108,6 +108,7 @@ fn events(state: &State, happening: &Happening, now: Timestamp) -> Vec<Event> {
                 level,
                 sample: sample.clone(),
                 rule: String::new(),
+                chart: None,
             };
             vec![Event::Observed { sample }, Event::Found { finding }]
         }

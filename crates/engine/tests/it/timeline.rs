@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! 00:00 web process_status stopped      a collector looked (numbers, states, `unknown`)
+//! 00:00 web informs cpu_unusual         a detector concludes; also `warns` and `clears`
 //! 00:00 gate admits                     the gate judges every step that is due
 //! 00:01 gate refuses symlink in path
 //! 00:02 step ok                         the running step ends; also `step exits 3`
@@ -38,7 +39,8 @@ use nightcrew_model::id::{NotificationId, Target};
 use nightcrew_model::matcher::Matchers;
 use nightcrew_model::mute::Dependencies;
 use nightcrew_model::plan::{Action, Mode, Playbook, Step, StepOutcome, StepStatus, Verify};
-use nightcrew_model::sample::{Observation, Reading, Sample, Status, Unknown};
+use nightcrew_model::sample::{Finding, Level, Observation, Reading, Sample, Status, Unknown};
+use nightcrew_model::severity::Severity;
 use nightcrew_model::silence::Silence;
 use nightcrew_model::unit::{Millis, Quantity, Unit};
 use nightcrew_model::verdict::{RiskClass, Ruling, Verdict};
@@ -129,6 +131,8 @@ fn thresholds() -> Vec<Threshold> {
             needed,
             of: needed,
             hysteresis: 0.0,
+            lasting: Millis(0),
+            min_requests: None,
         }
     };
     vec![
@@ -296,6 +300,14 @@ impl<'a> World<'a> {
             [source, verb @ ("fires" | "resolves"), labels @ ..] => {
                 self.alert(now, source, verb, labels);
             }
+            [target, verb @ ("informs" | "warns" | "clears"), symptom] => {
+                let level = match *verb {
+                    "informs" => Level::Firing(Severity::Info),
+                    "warns" => Level::Firing(Severity::Warning),
+                    _ => Level::Clear,
+                };
+                self.concludes(now, target, level, symptom);
+            }
             [target, metric, value] => self.looks(now, target, metric, value),
             _ => panic!("no event: {what}"),
         }
@@ -309,6 +321,17 @@ impl<'a> World<'a> {
             now = Millis::from_secs(10).after(now);
         }
         self.step(until, Event::Tick);
+    }
+
+    fn concludes(&mut self, at: Timestamp, target: &str, level: Level, symptom: &str) {
+        let observation = Observation::Unknown(Unknown::BreakerOpen);
+        let target = Target::service(target.into());
+        let sample =
+            Sample { target: target.clone(), metric: "m".into(), at, observation, detail: None };
+        let rule = format!("{symptom} by its own");
+        let symptom = symptom.into();
+        let finding = Finding { target, symptom, level, sample, rule, chart: None };
+        self.step(at, Event::Found { finding });
     }
 
     fn looks(&mut self, at: Timestamp, target: &str, metric: &str, value: &str) {

@@ -57,7 +57,7 @@ fn scheme(source: Source) -> Result<Scheme, AuthError> {
         | Source::Generic => {
             scheme("X-Hub-Signature-256", "sha256=", Some("X-Nightcrew-Timestamp"))
         }
-        Source::Cloudwatch | Source::Detector | Source::Watchdog => {
+        Source::Cloudwatch | Source::Detector | Source::Watchdog | Source::Prometheus => {
             Err(AuthError::Unsupported(source))
         }
     }

@@ -39,7 +39,7 @@ fn the_template_for_datadog_is_json_that_its_own_door_reads_once_it_is_filled() 
 #[test]
 fn nothing_comes_in_as_what_we_say_ourselves() {
     let context = Context { door: "x", mapping: None, now: payload::now() };
-    for source in [Source::Detector, Source::Watchdog] {
+    for source in [Source::Detector, Source::Watchdog, Source::Prometheus] {
         let said = parse(source, &Request::post("/", b"{}"), &context).unwrap_err();
         assert_eq!(said.to_string(), format!("`{source}` tells nothing from outside"));
     }

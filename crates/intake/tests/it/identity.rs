@@ -49,6 +49,7 @@ impl Firing {
                 target,
                 symptom,
                 evidence: None,
+                chart: None,
                 labels: incoming.labels,
                 annotations: incoming.annotations,
             });

@@ -7,6 +7,7 @@ mod corpus;
 mod fuzz;
 mod identity;
 mod opsgenie;
+mod otlp;
 mod payload;
 mod proof;
 mod settling;

@@ -49,6 +49,7 @@ fn held(incoming: &IncomingAlert) -> Alert {
         target,
         symptom,
         evidence: None,
+        chart: None,
     }
 }
 

@@ -17,7 +17,7 @@ const FACTS: usize = 40;
 
 /// How many kinds of reason there are.  Where [`count_reasons`] no longer compiles there is one
 /// more.
-const REASONS: usize = 53;
+const REASONS: usize = 54;
 
 fn v1() -> Vec<Decision> {
     V1.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -100,6 +100,7 @@ fn count_reasons(decisions: &[Decision]) -> usize {
         | Reason::NotRepeated
         | Reason::NewKey
         | Reason::SameKey
+        | Reason::SameService
         | Reason::ConditionHolds { .. }
         | Reason::NoPlaybook
         | Reason::Cooldown { .. }

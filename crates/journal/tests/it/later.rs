@@ -15,6 +15,7 @@ use nightcrew_model::lock::{Blocked, Lock};
 use nightcrew_model::matcher::Matchers;
 use nightcrew_model::mute::{MutedBy, Scope};
 use nightcrew_model::oncall::Override;
+use nightcrew_model::severity::Severity;
 use nightcrew_model::silence::Silence;
 use nightcrew_model::unit::Millis;
 
@@ -278,6 +279,7 @@ fn messages() -> Vec<Decision> {
         reported(Source::Uptime),
         reported(Source::Generic),
         reported(Source::Watchdog),
+        reported(Source::Prometheus),
         decision(
             73,
             Fact::NotificationSuppressed {
@@ -292,6 +294,15 @@ fn messages() -> Vec<Decision> {
             81,
             Fact::IncidentReopened { incident: INCIDENT, trigger: Fingerprint(9) },
             Reason::StillFires,
+        ),
+        decision(
+            82,
+            Fact::AlertJoined {
+                incident: INCIDENT,
+                alert: Fingerprint(10),
+                severity: Severity::Warning,
+            },
+            Reason::SameService,
         ),
     ]
 }

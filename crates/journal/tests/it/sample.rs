@@ -85,6 +85,7 @@ pub(crate) fn alert(n: u64) -> Alert {
         target,
         symptom,
         evidence: Some(disk(93.123_456_789_012_34)),
+        chart: None,
     }
 }
 

@@ -3,7 +3,6 @@
 mod analyze;
 mod blocks;
 mod lines;
-mod spark;
 mod templates;
 
 use crate::cli;

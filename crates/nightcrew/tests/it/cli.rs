@@ -43,9 +43,12 @@ fn the_help_names_every_command() {
       locks      Keep something from being done to some services for some time
       oncall     Who is on call
       playbooks  The playbooks of a configuration
-      detect     The detectors, over files
+      detect     The detectors, over files, and what they found
+      slo        What is promised about services, and what is left of it
       logs       What is in log files
+      metrics    What was measured
       gate       The gate that every action passes
+      backtest   What would have been found and done with other limits or playbooks
       rebuild    Rebuild the tables of a journal from its log, while no crew runs on it
       help       Print this message or the help of the given subcommand(s)
 
@@ -123,13 +126,11 @@ fn the_first_document_s_files_load_and_their_mistakes_are_told() {
     assert_eq!(code, Some(0));
     insta::assert_snapshot!(said, @r#"
     ops-automation/config/autoheal-playbooks.json:10:3: warning: playbooks.process_down.condition: no service has a `start` or a `unit`, so no stopped process can be brought back (declare the service: services: { web: { unit: "nginx.service", … } })
-    ops-automation/config/monitoring-sources.json:2:3: warning: prometheus: read, not acted on by this version
-    ops-automation/config/monitoring-sources.json:6:14: warning: prometheus.queries.cpu: the query gives seconds per second for each core and mode, but cpu_usage (70/90) is the used part in percent (ask for `100 * (1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[5m])))`)
-    ops-automation/config/monitoring-sources.json:7:17: warning: prometheus.queries.memory: the query gives the available part as a ratio from 0 to 1, but memory_usage (80/95) is the used part in percent (ask for `100 * (1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes)`)
-    ops-automation/config/monitoring-sources.json:8:15: warning: prometheus.queries.disk: the query gives the available part as a ratio from 0 to 1, but disk_usage (75/90) is the used part in percent (ask for `100 * (1 - node_filesystem_avail_bytes / node_filesystem_size_bytes)`)
-    ops-automation/config/monitoring-sources.json:11:3: warning: logs: read, not acted on by this version
+    ops-automation/config/monitoring-sources.json:6:14: warning: prometheus.queries.cpu: the query gives seconds per second for each core and mode, but cpu_usage (70/90) is the used part in percent, so it is not asked (ask for `100 * (1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[5m])))`)
+    ops-automation/config/monitoring-sources.json:7:17: warning: prometheus.queries.memory: the query gives the available part as a ratio from 0 to 1, but memory_usage (80/95) is the used part in percent; it is converted (ask for `100 * (1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes)`)
+    ops-automation/config/monitoring-sources.json:8:15: warning: prometheus.queries.disk: the query gives the available part as a ratio from 0 to 1, but disk_usage (75/90) is the used part in percent; it is converted (ask for `100 * (1 - node_filesystem_avail_bytes / node_filesystem_size_bytes)`)
     ops-automation/config/monitoring-sources.json:20:33: warning: healthchecks[1].url: port 5432 is PostgreSQL's, which does not speak HTTP, so the check will fail (check it with { tcp: "localhost:5432" })
-    3 files, 0 errors, 7 warnings
+    3 files, 0 errors, 5 warnings
     "#);
 }
 
@@ -151,7 +152,6 @@ fn the_second_document_s_tree_loads_and_its_mistakes_are_told() {
     openclaw-agent-configs/config/agents/ops-monitor.json5:8:5: warning: agents[0].tools[3]: the SigNoz MCP server has no tool of this name (did you mean `signoz_get_trace_details`?)
     openclaw-agent-configs/config/agents/ops-monitor.json5:9:5: warning: agents[0].tools[4]: the SigNoz MCP server has no tool of this name (did you mean `signoz_list_alert_rules`?)
     openclaw-agent-configs/config/agents/ops-monitor.json5:10:5: warning: agents[0].tools[5]: the SigNoz MCP server has no tool of this name (did you mean `signoz_create_alert`?)
-    openclaw-agent-configs/config/agents/ops-monitor.json5:54:7: warning: agents[0].guardrails.rate_limits.signoz_queries_per_minute: guardrails.rate_limits: read, not acted on by this version
     openclaw-agent-configs/config/agents/jira-resolver.json5:7:7: warning: agents[1].verification.success_criteria.error_rate_below: verification.success_criteria: read, not acted on by this version
     openclaw-agent-configs/project/integrations/signoz.json5:6:5: warning: mcpServers.signoz.env.SIGNOZ_API_URL: the SigNoz MCP server does not read this variable (it reads SIGNOZ_URL)
     openclaw-agent-configs/config/healthcheck.json5:3:3: warning: healthcheck: read, not acted on by this version
@@ -165,7 +165,7 @@ fn the_second_document_s_tree_loads_and_its_mistakes_are_told() {
     openclaw-agent-configs/project/thresholds/escalation.json5:12:16: warning: levels.L2.mention: at Discord this is only text: it calls nobody (write "<@USER_ID>" or "<@&ROLE_ID>", or add the person to `people`)
     openclaw-agent-configs/project/thresholds/escalation.json5:18:16: warning: levels.L3.mention: at Discord this is only text: it calls nobody (write "<@USER_ID>" or "<@&ROLE_ID>", or add the person to `people`)
     openclaw-agent-configs/project/thresholds/runbooks.json5:3:3: warning: patterns: read, not acted on by this version
-    17 files, 0 errors, 21 warnings
+    17 files, 0 errors, 20 warnings
     "##);
 }
 

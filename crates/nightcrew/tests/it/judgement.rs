@@ -44,6 +44,34 @@ fn a_series_is_scored_line_by_line_and_the_spike_is_an_alarm() {
     assert_eq!(over.code, Some(2), "{}", over.out);
 }
 
+/// A disk that fills by one percent an hour, a row in five minutes.
+fn disk() -> String {
+    let mut text = "timestamp,value\n".to_owned();
+    for n in 0..480_u32 {
+        let at = 1_764_000_000 + n * 300;
+        let wobble = f64::from(n * 7_919 % 101) / 1_000.0;
+        writeln!(text, "{at},{}", 45.0 + f64::from(n) / 12.0 + wobble).unwrap();
+    }
+    text
+}
+
+#[test]
+fn a_finding_in_a_file_is_explained_with_its_reason_and_a_picture() {
+    let stage = Stage::new();
+    stage.write("disk.csv", disk());
+    let wanted = ["detect", "explain", "--file", "disk.csv", "--metric", "disk_usage"];
+    let limit = ["--limit", "90", "--svg", "disk.svg"];
+    let done = stage.nightcrew(&[&wanted[..], &limit[..]].concat());
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(done.out.contains("disk_space_low_soon  warning"), "{}", done.out);
+    assert!(done.out.contains("why    disk_usage will reach 90 % in "), "{}", done.out);
+    assert!(done.out.contains('█') && done.out.contains("limit  90 %"), "{}", done.out);
+    let drawn = std::fs::read_to_string(stage.path("disk.svg")).unwrap();
+    assert!(drawn.starts_with("<svg") && drawn.ends_with("</svg>\n"));
+    let none = stage.nightcrew(&["detect", "explain", "--file", "없다.csv"]);
+    assert_eq!(none.code, Some(2), "{}", none.err);
+}
+
 #[test]
 fn the_component_whose_resources_changed_first_is_ranked_first() {
     let stage = Stage::new();

@@ -14,6 +14,7 @@
 
 mod alertmanager;
 mod amtool;
+mod backtest;
 mod bad_alerts;
 mod bad_config;
 mod bad_journal;
@@ -26,10 +27,14 @@ mod full_disk;
 mod gate;
 mod heal;
 mod judgement;
+mod logs;
+mod metrics;
 mod operator;
+mod otlp;
 mod prometheus;
 mod seeds;
 mod soak;
+mod sources;
 mod stage;
 mod supervised;
 mod wire;

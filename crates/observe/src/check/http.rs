@@ -8,8 +8,9 @@ use regex::Regex;
 use reqwest::Url;
 use tokio::time::Instant;
 
+use crate::check::tls::{self, Shown};
 use crate::check::trouble::{Trouble, judge};
-use crate::check::{BadCheck, Exchange, milliseconds_since, tls};
+use crate::check::{BadCheck, Exchange, milliseconds_since};
 
 /// The longest part of a pattern that is repeated to people, in characters.
 const PATTERN_CHARS_MAX: usize = 60;
@@ -65,10 +66,10 @@ impl HttpCheck {
         http: &Http,
         timeout: Millis,
         now: Timestamp,
-    ) -> (Result<Exchange, Trouble>, Option<Result<f64, Unknown>>) {
+    ) -> (Result<Exchange, Trouble>, Option<Result<Shown, Unknown>>) {
         let certificate = async {
             if self.tls {
-                Some(tls::days_left(&self.host, &self.address, timeout, now).await)
+                Some(tls::shown(&self.host, &self.address, timeout, now).await)
             } else {
                 None
             }

@@ -17,6 +17,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::check::connect;
+use crate::check::fingerprint::Fingerprint;
 use crate::check::trouble::Trouble;
 
 /// How much a server may send in a handshake, in bytes.
@@ -25,13 +26,21 @@ const HANDSHAKE_BYTES_MAX: usize = 256 << 10;
 /// Seconds of a day.
 const DAY_SECONDS: f64 = 86_400.0;
 
-/// Days until the certificate of the server ends; negative after its end.
-pub(crate) async fn days_left(
+/// The certificate that a server shows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Shown {
+    /// Days until it ends; negative after its end.
+    pub(crate) days_left: f64,
+    pub(crate) fingerprint: Fingerprint,
+}
+
+/// Looks at the certificate of a server.
+pub(crate) async fn shown(
     host: &str,
     address: &str,
     timeout: Millis,
     now: Timestamp,
-) -> Result<f64, Unknown> {
+) -> Result<Shown, Unknown> {
     let handshake = async {
         let stream = connect::connect(address, timeout).await;
         let mut stream = stream.map_err(|trouble| match trouble {
@@ -44,7 +53,10 @@ pub(crate) async fn days_left(
     let certificate = shown.unwrap_or(Err(Unknown::TimedOut(timeout)))?;
     let ends = end_of(&certificate)
         .ok_or_else(|| Unknown::NotPlausible("the certificate cannot be read".into()))?;
-    Ok((ends.as_second() - now.as_second()) as f64 / DAY_SECONDS)
+    Ok(Shown {
+        days_left: (ends.as_second() - now.as_second()) as f64 / DAY_SECONDS,
+        fingerprint: Fingerprint::of(&certificate),
+    })
 }
 
 fn end_of(certificate: &CertificateDer<'_>) -> Option<Timestamp> {

@@ -5,6 +5,13 @@
 
 mod certificates;
 mod checks;
+mod commands;
 mod disks;
+mod engines;
 mod fixture;
+mod follow;
+mod pages;
 mod processes;
+mod searches;
+mod signoz;
+mod sources;

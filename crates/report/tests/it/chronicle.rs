@@ -65,6 +65,7 @@ pub(crate) fn alert(target: Target, symptom: &str, annotations: Labels) -> Box<A
         target,
         symptom: symptom.into(),
         evidence: None,
+        chart: None,
     })
 }
 

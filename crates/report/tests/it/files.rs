@@ -5,13 +5,16 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nightcrew_model::decision::AgentState;
+use nightcrew_model::chart::{Chart, Method, Point};
+use nightcrew_model::decision::{AgentState, Fact};
 use nightcrew_model::id::Target;
 use nightcrew_model::sample::{Observation, Unknown};
+use nightcrew_model::unit::Unit;
 use nightcrew_report::fold::incident_record;
 use nightcrew_report::markdown::markdown;
 use nightcrew_report::workspace::{
-    Heartbeat, METRICS_SAMPLES_MAX, write_heartbeat, write_incident, write_metrics,
+    Heartbeat, METRICS_SAMPLES_MAX, remove_metrics_before, write_heartbeat, write_incident,
+    write_metrics,
 };
 use serde_json::Value;
 
@@ -39,6 +42,55 @@ fn an_incident_has_one_file_whatever_becomes_of_it() {
         assert_eq!(mode & 0o700, 0o600);
     }
     assert_eq!(names(&workspace.path().join("incidents")), ["2026-11-21-INC-42.md"]);
+}
+
+#[test]
+fn the_numbers_behind_an_alert_are_drawn_in_the_record_and_beside_it() {
+    let workspace = tempfile::tempdir().unwrap();
+    let mut decisions = healed();
+    let fired = decisions.iter_mut().find_map(|decision| match &mut decision.fact {
+        Fact::AlertFired { alert } => Some(alert),
+        _ => None,
+    });
+    fired.unwrap().chart = Some(Box::new(Chart {
+        method: Method::Forecast,
+        unit: Unit::Percent,
+        points: (0..9).map(|n| Point { at: at(n * 60_000), value: 80.0 + n as f64 }).collect(),
+        ahead: Vec::new(),
+        expected: None,
+        limit: Some(90.0),
+        since: None,
+    }));
+    let record = incident_record(INCIDENT, &decisions).unwrap();
+    let path = write_incident(workspace.path(), &record).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains("## Evidence"), "{text}");
+    assert!(text.contains("![forecast](2026-11-21-INC-42-1.svg)"), "{text}");
+    assert!(text.contains("90 ─"), "{text}");
+    let drawn = fs::read_to_string(path.with_file_name("2026-11-21-INC-42-1.svg")).unwrap();
+    assert!(drawn.starts_with("<svg") && drawn.ends_with("</svg>\n"));
+}
+
+#[test]
+fn files_of_samples_go_when_their_time_is_over_and_others_stay() {
+    let workspace = tempfile::tempdir().unwrap();
+    assert_eq!(remove_metrics_before(workspace.path(), at(0)).unwrap(), 0, "no folder");
+    let samples = [percent(&Target::part("host".into(), "/"), 0, 97.25)];
+    for minutes in [0, 5, 10, 15] {
+        write_metrics(workspace.path(), at(minutes * 60_000), &samples).unwrap();
+    }
+    let folder = workspace.path().join("metrics");
+    let others =
+        ["notes.json", "2026-11-21-9999.json", "2020-01-01-0000.txt", "2020-1-1-0000.json"];
+    for name in others {
+        fs::write(folder.join(name), "x").unwrap();
+    }
+    assert_eq!(remove_metrics_before(workspace.path(), at(10 * 60_000)).unwrap(), 2);
+    let mut left = names(&folder);
+    left.retain(|name| !others.contains(&name.as_str()));
+    left.sort();
+    assert_eq!(left, ["2026-11-21-0310.json", "2026-11-21-0315.json"]);
+    assert_eq!(names(&folder).len(), left.len() + others.len());
 }
 
 #[test]

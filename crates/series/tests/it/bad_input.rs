@@ -1,11 +1,13 @@
 //! Limits are reached and said.
 
+use nightcrew_model::labels::Labels;
+use nightcrew_model::unit::Millis;
 use nightcrew_series::config::Config;
 use nightcrew_series::error::{QueryError, Refusal, StoreError};
 use nightcrew_series::key::Key;
 use nightcrew_series::limit::BATCH_ROWS_MAX;
 use nightcrew_series::query::Selection;
-use nightcrew_series::sample::{Moment, Sample};
+use nightcrew_series::sample::{Moment, Row, Sample};
 use nightcrew_series::store::Store;
 
 use crate::{MINUTE, START, append, cpu, open, rows, samples, wave};
@@ -115,4 +117,30 @@ fn answers_are_bounded() {
     assert_eq!(select("{host=\"a\"}", START).unwrap(), 0);
     let backwards = Selection { from: Moment(1), until: Moment(0), matchers: Default::default() };
     assert!(matches!(store.select(&backwards), Err(QueryError::Backwards)));
+}
+
+#[test]
+fn a_bomb_of_labels_is_refused_at_the_limit_and_forgotten_when_its_time_is_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config { series_max: 20_000, ..Config::default() };
+    let (store, _) = Store::open(dir.path(), config).unwrap();
+    let mut rows = Vec::new();
+    let mut refused = 0;
+    for n in 0..30_000 {
+        let labels = [("id", format!("request-{n}"))].into_iter().collect();
+        match store.series(&Key::new("requests", labels).unwrap()) {
+            Ok(series) => rows.push(Row { series, sample: Sample::new(START, 1.0) }),
+            Err(_) => refused += 1,
+        }
+    }
+    assert_eq!((rows.len(), refused, store.stats().series_refused), (20_000, 10_000, 10_000));
+    assert_eq!(store.append(Moment(START), &rows).unwrap().accepted, 20_000);
+    store.seal().unwrap();
+    // After the longest time that anything is kept.
+    let late = Moment(START).plus(config.hour_age_max).plus(Millis::from_secs(400 * 86_400));
+    for _ in 0..3 {
+        store.maintain(late).unwrap();
+    }
+    assert_eq!((store.stats().series, store.stats().segments), (0, 0));
+    assert!(store.series(&Key::new("up", Labels::default()).unwrap()).is_ok());
 }

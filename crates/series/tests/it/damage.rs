@@ -96,6 +96,38 @@ fn a_damaged_segment_is_neither_merged_nor_lost() {
 }
 
 #[test]
+fn a_damaged_file_in_the_middle_loses_itself_and_nothing_beside_it() {
+    for spoil in [|_: &[u8]| Vec::new(), |bytes: &[u8]| vec![0; bytes.len()]] {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, _) = open(dir.path());
+        let a = cpu(&store, "a");
+        for n in 0..3 {
+            append(&store, a, &wave(START + n * 2 * HOUR, MINUTE, 120));
+            store.seal().unwrap();
+        }
+        drop(store);
+        let segments = files(dir.path(), "seg");
+        let whole = fs::read(&segments[1]).unwrap();
+        fs::write(&segments[1], spoil(&whole)).unwrap();
+        let (store, opened) = open(dir.path());
+        assert_eq!(opened.damage.len(), 1);
+        assert_eq!(opened.damage[0].path, segments[1]);
+        let expected: Vec<Sample> =
+            [0, 2].into_iter().flat_map(|n| wave(START + n * 2 * HOUR, MINUTE, 120)).collect();
+        assert_eq!(everything(&store).0[0].1, expected);
+        // What cannot be read is left for whoever can repair it; the others are kept in order.
+        append(&store, cpu(&store, "a"), &wave(START + 6 * HOUR, MINUTE, 60));
+        store.maintain(Moment(START + 3 * DAY)).unwrap();
+        assert!(segments[1].exists());
+        assert_eq!(everything(&store).0[0].1.len(), 300);
+        drop(store);
+        fs::write(&segments[1], whole).unwrap();
+        let (store, opened) = open(dir.path());
+        assert_eq!((opened.damage.len(), everything(&store).0[0].1.len()), (0, 420));
+    }
+}
+
+#[test]
 fn a_segment_under_another_name_is_not_taken_for_its_own() {
     let (dir, _) = sealed();
     let segment = files(dir.path(), "seg").remove(0);

@@ -3,9 +3,12 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use nightcrew_journal::entry::Entry;
 use nightcrew_journal::journal::Journal;
 use nightcrew_journal::row::{AlertRow, OutboxRow, Which};
+use nightcrew_model::chart::Chart;
 use nightcrew_model::decision::{Fact, Subject};
 use nightcrew_model::id::{GroupKey, IncidentId, NotificationId};
 use nightcrew_model::labels::{BadFingerprint, Fingerprint};
@@ -29,6 +32,9 @@ pub(crate) struct Story {
     /// The incident that it belongs or belonged to.
     incident: Option<String>,
     why: WhyView,
+    /// The numbers behind it; none: a limit was crossed, or another system told of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chart: Option<Box<Chart>>,
     /// Every decision about it, its incident and its groups, in order; the latest
     /// [`STORY_ENTRIES_MAX`] at most.
     timeline: Vec<EntryView>,
@@ -74,11 +80,27 @@ pub(crate) async fn alert(
     entries.dedup_by_key(|entry| entry.position);
     let surplus = entries.len().saturating_sub(STORY_ENTRIES_MAX);
     Ok(Json(Story {
+        chart: row.alert.chart.clone(),
         alert: row.into(),
         incident: incident.map(|incident| incident.to_string()),
         why: WhyView::of(known, &messages),
         timeline: entries.into_iter().skip(surplus).map(EntryView::from).collect(),
     }))
+}
+
+/// `GET /api/v1/alerts/{fingerprint}/chart.svg`: the picture of the numbers behind an alert.
+pub(crate) async fn picture(
+    State(app): State<App>,
+    Segment(fingerprint): Segment,
+) -> Result<impl IntoResponse, Problem> {
+    let hint = "GET /api/v1/alerts/{fingerprint} says whether an alert has a chart";
+    let fingerprint: Fingerprint = fingerprint
+        .parse()
+        .map_err(|error: BadFingerprint| Problem::bad_request(error.to_string(), hint))?;
+    let row = app.handle.journal().alert(fingerprint).await?;
+    let chart = row.and_then(|row| row.alert.chart);
+    let chart = chart.ok_or_else(|| Problem::not_found(format!("chart of {fingerprint}"), hint))?;
+    Ok(([(CONTENT_TYPE, "image/svg+xml")], nightcrew_report::picture::svg(&chart)))
 }
 
 /// The newest incident of the service and symptom of an alert that no longer fires.

@@ -113,10 +113,14 @@ fn service(
     now: Timestamp,
 ) -> ServiceView {
     let configured = settings.services.get(name);
-    let old_after = match configured {
-        Some(service) => old_after(longest_period(service)),
-        None => old_after(Millis(settings.host.interval.0 + settings.host.timeout.0)),
+    let period = match configured {
+        Some(service) => longest_period(service),
+        None => Millis(settings.host.interval.0 + settings.host.timeout.0),
     };
+    // What others are asked about a service comes in their time.
+    let sources = settings.sources.iter().filter(|_| *name != ServiceName::host());
+    let asked = sources.map(|source| Millis(source.interval.0 + source.timeout.0));
+    let old_after = old_after(asked.max().unwrap_or_default().max(period));
     let samples: Vec<SampleView> =
         samples.into_iter().map(|sample| view(settings, sample, old_after, now)).collect();
     let about = open.iter().filter(|incident| incident.summary.key.target.service == *name);
