@@ -55,6 +55,9 @@ pub const QUIET: Millis = Millis::from_secs(2);
 /// How often a small write is tried while the journal cannot be written.
 pub const PROBE: Millis = Millis(1_000);
 
+/// How often the judge hears who calls whom.
+pub const CALLS: Millis = Millis::from_secs(60);
+
 /// How long the judge waits for what was stored before the crew began.
 pub const PAST_MAX: Millis = Millis::from_secs(30);
 
@@ -87,6 +90,8 @@ pub(crate) struct Core {
     state: State,
     judge: Judge,
     past: Past,
+    /// When the judge hears next who calls whom.
+    next_calls: Instant,
     /// When the engine was last told that time has passed.
     last_tick: Instant,
     first: bool,
@@ -161,6 +166,7 @@ impl Core {
         let core = Self {
             rules: rules(&handle.settings()),
             judge: Judge::new(detection(&handle.settings())),
+            next_calls: Instant::now(),
             past: match handle.0.recording.is_past_told() {
                 true => Past::Known,
                 false => Past::Awaited { until: Instant::now() + PAST_MAX.duration() },
@@ -229,6 +235,7 @@ impl Core {
         }
         if Instant::now() >= wake {
             self.last_tick = Instant::now();
+            self.learn_calls();
             let missed = self.judge.tick(now).into_iter();
             let events = missed.map(|finding| Event::Found { finding });
             let ticked = self.decide(events.chain([Event::Tick]).collect(), now);
@@ -243,6 +250,15 @@ impl Core {
         }
         self.snapshot().await;
         Ok(())
+    }
+
+    /// Lets the judge know who calls whom, as traces taught it.
+    fn learn_calls(&mut self) {
+        if Instant::now() >= self.next_calls {
+            self.next_calls = Instant::now() + CALLS.duration();
+            let learned = self.handle.learned_calls().into_iter();
+            self.judge.know_calls(learned.map(|learned| learned.edge));
+        }
     }
 
     /// When the engine is to be told that time has passed.

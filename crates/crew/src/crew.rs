@@ -21,6 +21,7 @@ use crate::core::{Core, Inbox, chain};
 use crate::handle::{COMMANDS_WAITING_MAX, Counters, Handle, LOOKS_WAITING_MAX, Shared, Work};
 use crate::heal::Heal;
 use crate::heartbeat::Caller;
+use crate::insight::Insight;
 use crate::locks::Locks;
 use crate::logs::LogsTask;
 use crate::outbox::Outbox;
@@ -135,6 +136,7 @@ impl Crew {
             counters: Counters::default(),
             lanes: Mutex::default(),
             audit: Mutex::default(),
+            insight: Mutex::default(),
             reloader: Mutex::default(),
             reloading: tokio::sync::Mutex::default(),
             last_reload: Mutex::default(),
@@ -306,6 +308,11 @@ fn start_reporting(driver: &mut Driver, handle: &Handle, console: Console) {
     task(driver, "records", REPORTER, Millis::from_secs(60), move || {
         let handle = records.clone();
         async move { Ok(Box::new(Records::new(handle).await?) as Box<dyn Task>) }
+    });
+    let insight = handle.clone();
+    // A fold of the whole log, after a start.
+    task(driver, "insight", REPORTER, Millis::from_secs(600), move || {
+        ready(Insight::new(insight.clone()))
     });
 }
 

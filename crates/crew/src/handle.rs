@@ -19,6 +19,7 @@ use nightcrew_model::id::{ChannelName, IncidentId, MetricName, SourceName, Targe
 use nightcrew_model::sample::{Observation, Sample};
 use nightcrew_model::verdict::RiskClass;
 use nightcrew_observe::source;
+use nightcrew_report::detection_score::DetectionScore;
 use nightcrew_runtime::clock::Clock;
 use nightcrew_runtime::driver::Board;
 use nightcrew_runtime::http::Http;
@@ -198,6 +199,8 @@ pub(crate) struct Shared {
     pub(crate) lanes: Mutex<BTreeMap<ChannelName, LaneStats>>,
     /// How things stood at the last look of the audit.
     pub(crate) audit: Mutex<Option<Audit>>,
+    /// How well the crew saw.
+    pub(crate) insight: Mutex<Option<DetectionScore>>,
     /// Where settings come from when somebody asks for a reload.
     pub(crate) reloader: Mutex<Option<Reloader>>,
     /// Held by the reload under way.

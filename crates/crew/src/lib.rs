@@ -24,6 +24,7 @@ pub mod crew;
 pub mod handle;
 pub mod heal;
 pub mod heartbeat;
+pub mod insight;
 pub mod lane;
 pub mod lock_file;
 pub mod locks;

@@ -8,6 +8,7 @@
 //! break out of the place where it is shown (module `quote`).
 
 pub mod crew_word;
+pub mod detection_score;
 pub mod fold;
 pub mod group;
 pub mod log_insights;

@@ -4,6 +4,7 @@ pub(crate) mod alert_story;
 pub(crate) mod audit;
 mod command;
 pub(crate) mod dead_letters;
+pub(crate) mod detection;
 pub(crate) mod incident_changes;
 pub(crate) mod locks;
 pub(crate) mod oncall;

@@ -125,6 +125,7 @@ fn api_routes() -> Router<App> {
         .route("/api/v1/dead-letters", get(api::dead_letters::list))
         .route("/api/v1/dead-letters/{id}", get(api::dead_letters::letter))
         .route("/api/v1/dead-letters/{id}/replay", post(api::dead_letters::post_replay))
+        .route("/api/v1/detection", get(api::detection::detection))
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/incidents", get(api::incidents))
         .route("/api/v1/incidents/{id}", get(api::incident))

@@ -1,5 +1,6 @@
 //! `/metrics`: what the crew counts about itself.
 
+mod detection;
 mod series;
 mod sources;
 mod triage;
@@ -42,6 +43,7 @@ pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
     telemetry(&mut text, &app);
     tasks(&mut text, &app);
     sources::write(&mut text, &app);
+    detection::write(&mut text, app.handle.detection_score().as_ref());
     series::write(&mut text, &app.handle.series_status());
     triage::write(&mut text, &app).await;
     let readable = match stored(&app).await {

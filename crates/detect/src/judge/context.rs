@@ -20,10 +20,14 @@ const SPREADS_MIN: f64 = 6.0;
 /// How deep dependencies are followed.
 const DEPTH_MAX: usize = 3;
 
-/// The service and those that it needs, directly or through others, and who calls whom.
+/// What each service needs.
+pub(super) type Needs = BTreeMap<ServiceName, Vec<ServiceName>>;
+
+/// The service and those that it needs, directly or through others, and who calls whom: as the
+/// operator says, and as traces taught.
 pub(super) fn neighbours(
     service: &ServiceName,
-    needs: &BTreeMap<ServiceName, Vec<ServiceName>>,
+    needs: [&Needs; 2],
 ) -> (BTreeSet<ServiceName>, Vec<Edge>) {
     let mut known = BTreeSet::from([service.clone()]);
     let mut edges = Vec::new();
@@ -31,7 +35,8 @@ pub(super) fn neighbours(
     for _ in 0..DEPTH_MAX {
         let mut next = Vec::new();
         for caller in newest {
-            for callee in needs.get(&caller).into_iter().flatten() {
+            let callees = needs.iter().filter_map(|needs| needs.get(&caller));
+            for callee in callees.flatten() {
                 if edges.len() < SERIES_MAX {
                     edges.push(Edge { caller: caller.clone(), callee: callee.clone() });
                 }

@@ -38,6 +38,7 @@ use self::series::{Numbers, Series, Severities, Worth};
 use self::told::Verdict;
 use crate::forecast::Limit;
 use crate::point::Point;
+use crate::rank::Edge;
 use crate::requests::Requests;
 use crate::threshold::{Detector, Threshold};
 
@@ -79,6 +80,8 @@ pub struct Judge {
     relatives: Relatives,
     slos: Vec<slo::Watch>,
     next_refresh: Timestamp,
+    /// What each service calls, as traces taught.
+    calls: context::Needs,
     /// The minute of the last finding that says what else moved, and how many did in it.
     contexts: (i64, u32),
     series: HashMap<MetricName, HashMap<Target, Series>>,
@@ -100,6 +103,7 @@ impl Judge {
             relatives: Relatives::new(rules.detection.relatives.clone()),
             slos: rules.slos.iter().cloned().map(slo::Watch::new).collect(),
             next_refresh: Timestamp::MIN,
+            calls: context::Needs::new(),
             contexts: (0, 0),
             rules,
             series: HashMap::new(),
@@ -138,6 +142,14 @@ impl Judge {
             for (target, series) in targets {
                 (series.severities, series.limit) = bearings(&self.rules, metric, target);
             }
+        }
+    }
+
+    /// Knows from now on who calls whom, beside what the rules say of it.
+    pub fn know_calls(&mut self, calls: impl IntoIterator<Item = Edge>) {
+        self.calls.clear();
+        for Edge { caller, callee } in calls {
+            self.calls.entry(caller).or_default().push(callee);
         }
     }
 
@@ -249,7 +261,8 @@ impl Judge {
         if self.contexts.1 > CONTEXTS_PER_MINUTE_MAX {
             return None;
         }
-        let (services, edges) = context::neighbours(&finding.target.service, &self.rules.needs);
+        let (services, edges) =
+            context::neighbours(&finding.target.service, [&self.rules.needs, &self.calls]);
         let mut moved = Vec::new();
         for (metric, targets) in &self.series {
             for (target, series) in targets {

@@ -3,6 +3,7 @@
 use nightcrew_detect::burn::{Budget, Objective};
 use nightcrew_detect::judge::Judge;
 use nightcrew_detect::judge::rules::{Detection, Events, Policy, Relative, Rules, Slo};
+use nightcrew_detect::rank::Edge;
 use nightcrew_detect::requests::MinRequests;
 use nightcrew_model::chart::Method;
 use nightcrew_model::condition::{Condition, Operand, Operator};
@@ -144,7 +145,17 @@ fn counters_of_good_and_bad_events_are_the_same_promise() {
 fn a_finding_says_what_else_moved_and_where_it_began() {
     let mut rules = rules();
     rules.needs.insert("web".into(), vec!["db".into()]);
-    let mut judge = Judge::new(rules);
+    says_what_else_moved(Judge::new(rules));
+}
+
+#[test]
+fn calls_that_traces_taught_are_followed_as_configured_needs_are() {
+    let mut judge = Judge::new(rules());
+    judge.know_calls([Edge { caller: "web".into(), callee: "db".into() }]);
+    says_what_else_moved(judge);
+}
+
+fn says_what_else_moved(mut judge: Judge) {
     let mut noise = Noise::new(12);
     let begin = 2 * DAY;
     let mut said = Vec::new();

@@ -4,6 +4,7 @@
 
 mod chronicle;
 mod contradictions;
+mod detection_score;
 mod files;
 mod incidents;
 mod limits;
