@@ -181,8 +181,11 @@ impl Backtest {
                 }
                 self.firing.remove(fingerprint);
             }
-            Fact::IncidentOpened { incident, key, severity, .. } => {
-                self.opened(*incident, key, *severity, &decision.reason.to_string());
+            Fact::IncidentOpened { incident, key, severity, trigger, .. } => {
+                let why = self.noticed(*trigger).map(|noticed| noticed.why.clone());
+                let why = why.filter(|why| !why.is_empty());
+                let why = why.unwrap_or_else(|| decision.reason.to_string());
+                self.opened(*incident, key, *severity, why);
             }
             Fact::IncidentReopened { incident, .. } => self.go_on(*incident),
             Fact::AttemptPlanned { attempt, plan } => {
@@ -251,14 +254,14 @@ impl Backtest {
         self.outcome.noticed.get_mut(place)
     }
 
-    fn opened(&mut self, incident: IncidentId, key: &IncidentKey, severity: Severity, why: &str) {
+    fn opened(&mut self, incident: IncidentId, key: &IncidentKey, severity: Severity, why: String) {
         self.cases.insert(incident, self.outcome.cases.len());
         self.outcome.cases.push(Case {
             at: self.now,
             target: key.target.clone(),
             symptom: key.symptom.clone(),
             severity,
-            why: why.to_owned(),
+            why,
             remedies: Vec::new(),
             handed_over: None,
             ending: Ending::Open,

@@ -26,6 +26,9 @@ use crate::recording;
 /// How much time is read at once.
 const STRETCH: Millis = Millis::from_secs(6 * 3_600);
 
+/// So long after the end of the records that nothing of them is left.
+const NEVER: Millis = Millis::from_secs(365 * 86_400);
+
 /// Why nothing can be replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordsError {
@@ -176,8 +179,8 @@ fn fires(alert: Alert, until: Timestamp) -> IncomingAlert {
         labels: alert.labels,
         annotations: alert.annotations,
         starts_at: Some(alert.starts_at),
-        // It was repeated, which is no fact, until the journal says that it ended.
-        ends_at: Some(until),
+        // It was repeated, which is no fact, until the journal says that it ended: perhaps never.
+        ends_at: Some(NEVER.after(until)),
         generator_url: alert.generator_url,
     }
 }

@@ -35,6 +35,7 @@ fn other_limits_over_what_was_recorded_say_what_would_have_been() {
     };
     assert_eq!(symptoms(&as_it_was), ["느림"]);
     assert!(!as_it_was["cases"][0]["was"].is_null(), "{as_it_was:#}");
+    assert_eq!(as_it_was["cases"][0]["ending"]["state"], "open", "{as_it_was:#}");
     assert_eq!(as_it_was["unseen"].as_array().unwrap().len(), 0);
 
     let trial = [&args[..], &["--thresholds", trial.to_str().unwrap()]].concat();
@@ -43,6 +44,7 @@ fn other_limits_over_what_was_recorded_say_what_would_have_been() {
     let memory = otherwise["cases"].as_array().unwrap().iter();
     let memory = memory.clone().find(|case| case["symptom"] == "memory_high").unwrap();
     assert!(memory["was"].is_null(), "{memory:#}");
+    assert!(memory["why"].as_str().unwrap().contains("memory_usage > 0.01"), "{memory:#}");
     // Nobody heard of it: it was only asked.
     assert!(crew.incident("host", "memory_high").is_none());
 
