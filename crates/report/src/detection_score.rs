@@ -6,15 +6,15 @@
 //! | completeness | of all incidents, how many our own detectors saw first | 1.0 |
 //! | latency | from the sample that shows it to the decision | |
 //!
-//! An incident that went away while nobody acknowledged it and nothing was tried was a false alarm,
-//! as far as anybody can know.  Both targets are those of the second source document.
+//! An incident that went away while nobody acknowledged or ended it and nothing was tried was a
+//! false alarm, as far as anybody can know.  Both targets are those of the second source document.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use jiff::Timestamp;
 use nightcrew_model::alert::Source;
 use nightcrew_model::chart::Method;
-use nightcrew_model::decision::{Decision, Fact};
+use nightcrew_model::decision::{Decision, Fact, Reason};
 use nightcrew_model::id::IncidentId;
 use nightcrew_model::labels::Fingerprint;
 use nightcrew_model::severity::Severity;
@@ -147,7 +147,12 @@ impl Watching {
             Fact::AttemptPlanned { attempt, .. } => self.touch(attempt.incident),
             Fact::IncidentAcknowledged { incident, .. } => self.touch(*incident),
             Fact::IncidentReopened { incident, .. } => self.end(*incident, false),
-            Fact::IncidentResolved { incident, .. } => self.end(*incident, true),
+            Fact::IncidentResolved { incident, .. } => {
+                if matches!(decision.reason, Reason::Asked { .. }) {
+                    self.touch(*incident);
+                }
+                self.end(*incident, true);
+            }
             _ => {}
         }
     }

@@ -1,7 +1,7 @@
 //! How well the crew saw, from what became of its incidents.
 
 use nightcrew_model::alert::Source;
-use nightcrew_model::decision::{Decision, Fact};
+use nightcrew_model::decision::{Decision, Fact, Reason};
 use nightcrew_model::severity::Severity;
 use nightcrew_report::detection_score::{DetectionScore, WINDOW, Watching};
 
@@ -50,6 +50,19 @@ fn one_that_went_away_by_itself_was_a_false_alarm() {
     let score = score(&decisions);
     assert_eq!((score.ended, score.untouched, score.accuracy), (1, 1, Some(0.0)));
     assert_eq!(score.methods["threshold"].untouched, 1);
+}
+
+#[test]
+fn one_that_a_person_ended_was_none() {
+    let mut decisions = ours();
+    decisions.retain(|decision| !matches!(decision.fact, Fact::AttemptPlanned { .. }));
+    for decision in &mut decisions {
+        if matches!(decision.fact, Fact::IncidentResolved { .. }) {
+            decision.reason = Reason::Asked { by: "kim".into() };
+        }
+    }
+    let score = score(&decisions);
+    assert_eq!((score.ended, score.untouched, score.accuracy), (1, 0, Some(1.0)));
 }
 
 #[test]
