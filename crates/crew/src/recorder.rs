@@ -78,13 +78,11 @@ impl Recorder {
     async fn tell_past(&self) {
         let Some(store) = self.handle.0.recording.store() else { return };
         let now = self.handle.clock().now();
-        let mut at = Millis::between(Timestamp::UNIX_EPOCH, now);
         let n_series = store.stats().series.max(1) as u64;
         // As if each were looked at as often as the host.
-        let looks = (PAST_SAMPLES / n_series) * self.handle.settings().host.interval.0;
-        at = Millis(at.0.saturating_sub(looks.min(PAST.0)));
-        while at.0 < Millis::between(Timestamp::UNIX_EPOCH, now).0 {
-            let from = at.after(Timestamp::UNIX_EPOCH);
+        let reach = Millis((PAST_SAMPLES / n_series) * self.handle.settings().host.interval.0);
+        let mut from = now.checked_sub(reach.min(PAST).duration()).unwrap_or(now);
+        while from < now {
             let until = PAST_STRETCH.after(from).min(now);
             let store = Arc::clone(&store);
             let read = tokio::task::spawn_blocking(move || {
@@ -104,7 +102,7 @@ impl Recorder {
                 }
                 Err(_) => return,
             }
-            at = Millis(at.0 + PAST_STRETCH.0);
+            from = until;
         }
     }
 
