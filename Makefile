@@ -1,6 +1,6 @@
 # The commands of the project.  `make run` and `make test` are all that a newcomer needs.
 
-.PHONY: run build test lint bench demo
+.PHONY: run build test test-scenarios lint bench demo
 
 run: build
 	target/release/nightcrew up
@@ -13,6 +13,10 @@ demo: build
 
 test:
 	./.ci/test.sh
+
+# Breaks real things of this machine, one after the other, and prints how they were healed.
+test-scenarios:
+	./.ci/test-scenarios.sh
 
 lint:
 	cargo fmt --all --check

@@ -12,13 +12,18 @@ parts=(
   nginx:nginx-light redis-server:redis-server prometheus:prometheus
   prometheus-alertmanager:prometheus-alertmanager amtool:prometheus-alertmanager
   prometheus-node-exporter:prometheus-node-exporter victoria-metrics:victoria-metrics
-  chromium:chromium openssl:openssl cc:gcc
+  chromium:chromium openssl:openssl cc:gcc python3:python3
+  # What the scenarios break and heal.
+  logrotate:logrotate pebble:pebble certbot:certbot dockerd:docker.io busybox:busybox-static
+  postgres:postgresql systemd-nspawn:systemd-container
 )
+# The server of PostgreSQL lies in the folder of its version.
+postgres=$(find /usr/lib/postgresql -maxdepth 2 -name bin 2>/dev/null | tail -1 || true)
 missing=()
 packages=()
 for part in "${parts[@]}"; do
   program=${part%%:*}
-  if ! PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null; then
+  if ! PATH="$PATH:/usr/sbin:$postgres" command -v "$program" >/dev/null; then
     missing+=("$program")
     packages+=("${part#*:}")
   fi

@@ -1,9 +1,10 @@
 // The page: asks how things are, and again whenever something was decided.
 
+import { drawApprovals } from "./approvals.js";
 import { say } from "./dom.js";
 import { Events } from "./events.js";
 import { clock } from "./format.js";
-import { TIMELINE_ROWS_MAX, addToTimeline, drawIncidents, drawServices, drawStatus, filterTimeline, tick } from "./panels.js";
+import { TIMELINE_ROWS_MAX, addToTimeline, drawHealing, drawIncidents, drawServices, drawStatus, filterTimeline, tick } from "./panels.js";
 
 const REFRESH_MS = 5_000;
 const REFRESH_UNTIL_READY_MS = 1_000;
@@ -70,16 +71,20 @@ function drawLists() {
 }
 
 async function ask() {
-  const [status, services, openPage, allPage] = await Promise.all([
+  const [status, services, openPage, allPage, approvals, healing] = await Promise.all([
     get("/api/v1/status"),
     get("/api/v1/services"),
     get("/api/v1/incidents?state=open&limit=100"),
     get("/api/v1/incidents?state=all&limit=50"),
+    get("/api/v1/approvals"),
+    get("/api/v1/healing"),
   ]);
   ahead = Date.parse(status.now) - Date.now();
   knownAt = status.now;
   drawStatus(status);
   drawServices(services.items);
+  drawApprovals(approvals.items, refresh);
+  drawHealing(healing.score);
   const ended = (incident) => incident.ended_at ?? incident.updated_at;
   incidents = {
     open: openPage.items,

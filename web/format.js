@@ -69,6 +69,12 @@ export function span(ms) {
   return small > 0 ? `${large} ${small} ${next[1]}` : large;
 }
 
+/** A share of 0 to 1 as a percentage; never a whole where a part is missing. */
+export function share(part) {
+  const percent = Math.floor(part * 1000) / 10;
+  return `${percent} %`;
+}
+
 /** The time of day of a moment, to the second. */
 export function clock(at) {
   return new Date(at).toLocaleTimeString([], { hour12: false });

@@ -1,7 +1,7 @@
 // The parts of the page, each drawn from what the API says.
 
 import { el, keep, outside, say, since } from "./dom.js";
-import { METRIC_ORDER, clock, doing, seen, span, title } from "./format.js";
+import { METRIC_ORDER, clock, doing, seen, share, span, title } from "./format.js";
 
 const at = (id) => document.getElementById(id);
 const BARS = new Set(["cpu_usage", "memory_usage", "swap_usage", "disk_usage"]);
@@ -26,6 +26,25 @@ export function drawStatus(status) {
     (agent) => el("li", { title: agent.last_error },
       el("span", { class: `dot ${agent.state === "healthy" ? "healthy" : "failing"}`, "aria-hidden": "true" }),
       outside("span", "", agent.name), " ", el("span", { class: "quiet" }, agent.state)));
+}
+
+/** How well the crew heals; nothing until that was looked at. */
+export function drawHealing(score) {
+  at("healing").hidden = score === null;
+  if (score === null) return;
+  const took = ({ count, mean_ms: mean }) => (mean === null ? "nothing yet" : `${span(mean)} on average, of ${count}`);
+  const rate = score.success_rate === null ? "nothing ran yet"
+    : `${share(score.success_rate)} (${score.verified} of ${score.runs} proven)`;
+  const repeating = score.repeating.map(({ key, times, incident }) => `${key} (${times} times in 7 days, last ${incident})`);
+  const rows = [
+    ["Repairs that held", rate],
+    ["Time to repair", took(score.repair)],
+    ["Time to a person", took(score.acknowledge)],
+    ["Repeating: look for the cause", repeating.join("; ") || "nothing"],
+  ].map(([name, value]) => ({ name, value }));
+  // One list item is a name and its value, so they are kept together.
+  keep(at("healing-list"), rows, (row) => row.name,
+    (row) => el("div", { class: "row" }, el("dt", {}, row.name), el("dd", {}, outside("span", "value", row.value))));
 }
 
 /** The services, the host first. */

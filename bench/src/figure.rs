@@ -6,6 +6,7 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Unit {
+    Microseconds,
     Milliseconds,
     /// Of 1,000,000 bytes.
     Megabytes,
@@ -58,6 +59,7 @@ impl Figure {
 impl Unit {
     fn show(self, value: f64) -> String {
         match self {
+            Self::Microseconds => format!("{value:.1} µs"),
             Self::Milliseconds if value < 100.0 => format!("{value:.2} ms"),
             Self::Milliseconds => format!("{} ms", thousands(value)),
             Self::Megabytes => format!("{value:.1} MB"),

@@ -8,6 +8,7 @@ mod idle;
 mod logs;
 mod many_alerts;
 mod restart;
+mod sandbox;
 mod series;
 mod size;
 mod telling;
@@ -41,11 +42,13 @@ pub(crate) enum Section {
     Logs,
     /// What was measured, stored: bytes for each sample, samples in and out in a second.
     Series,
+    /// A program started in the sandbox against a plain start.
+    Sandbox,
 }
 
 impl Section {
     /// Every section, in the order of the table.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::ColdStart,
         Self::IdleMemory,
         Self::BinarySize,
@@ -57,6 +60,7 @@ impl Section {
         Self::Gate,
         Self::Logs,
         Self::Series,
+        Self::Sandbox,
     ];
 
     /// Its name, as `--only` takes it.
@@ -73,6 +77,7 @@ impl Section {
             Self::Gate => gate::NAME,
             Self::Logs => logs::NAME,
             Self::Series => series::NAME,
+            Self::Sandbox => sandbox::NAME,
         }
     }
 
@@ -89,6 +94,7 @@ impl Section {
             Self::Gate => gate::measure(setting),
             Self::Logs => logs::measure(setting),
             Self::Series => series::measure(setting),
+            Self::Sandbox => sandbox::measure(setting),
         }
     }
 }

@@ -47,12 +47,17 @@ export class Crew {
   #child = null;
   url = null;
 
-  constructor(services) {
+  /** `more` are further services, as the configuration has them. */
+  constructor(services, more = {}) {
     writeFileSync(join(this.#folder, "nightcrew.json5"), JSON.stringify({
       host: { interval_seconds: 1 },
-      services: Object.fromEntries(Object.entries(services).map(([name, service]) => [name, {
-        checks: [{ http: service.url, interval_ms: 300, timeout_ms: 300 }],
-      }])),
+      services: {
+        ...Object.fromEntries(Object.entries(services).map(([name, service]) => [name, {
+          checks: [{ http: service.url, interval_ms: 300, timeout_ms: 300 }],
+        }])),
+        ...more,
+      },
+      healing: { verify: { consecutive_checks: 2, interval_ms: 100 } },
       thresholds: {
         memory_usage: { warning: 85, critical: 95 },
         health_status: { critical: "health_status == 'failing'", for: "2 of 2" },

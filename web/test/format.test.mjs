@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { doing, seen, span, title } from "../format.js";
+import { doing, seen, share, span, title } from "../format.js";
 
 test("numbers are shown as people read them", () => {
   const shown = (value, unit) => seen({ value, unit, level: "ok" });
@@ -16,6 +16,10 @@ test("numbers are shown as people read them", () => {
 test("spans have their two largest parts", () => {
   assert.deepEqual([-5, 0, 61_000, 7_500_000, 90_000_000, 3_600_000].map(span),
     ["0 s", "0 s", "1 min 1 s", "2 h 5 min", "1 d 1 h", "1 h"]);
+});
+
+test("a share is only whole where nothing is missing", () => {
+  assert.deepEqual([1, 0.9999, 2 / 3, 0].map(share), ["100 %", "99.9 %", "66.6 %", "0 %"]);
 });
 
 test("metrics and incidents are named in words", () => {

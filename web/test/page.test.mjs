@@ -100,6 +100,34 @@ describe("the page", { skip, timeout: 120_000 }, () => {
     assert.deepEqual(complaints, []);
   });
 
+  test("a plan waits for a person, who sees every step and answers once", async () => {
+    await crew.remove();
+    const worker = { autonomy: "approve", start: { argv: ["sleep", "600"] }, interval_ms: 200 };
+    crew = await new crews.Crew({ 결제: service }, { 작업자: worker }).start();
+    await open({});
+    const plan = page.locator("#approvals-list > li", { hasText: "작업자" });
+    await plan.getByText("sleep 600").waitFor();
+    await plan.getByText("disruptive", { exact: true }).first().waitFor();
+    assert.equal(await page.locator("#services-list > li", { hasText: "작업자" }).locator(".badge.healthy").count(), 0);
+    await plan.getByRole("button", { name: "Approve INC-1/1" }).click();
+    await page.locator("#timeline-list .event", { hasText: "INC-1/1 approved" }).first().waitFor();
+    await page.locator("#approvals").waitFor({ state: "hidden" });
+    await page.locator("#services-list > li", { hasText: "작업자" }).locator(".badge", { hasText: "healthy" }).waitFor();
+    assert.deepEqual(complaints, []);
+  });
+
+  test("how well the crew heals is told", async () => {
+    await crew.remove();
+    const worker = { start: { argv: ["sleep", "600"] }, interval_ms: 200 };
+    crew = await new crews.Crew({ 결제: service }, { 작업자: worker }).start();
+    await open({});
+    const healing = page.getByRole("region", { name: "How the crew does" });
+    await healing.getByText("100 % (1 of 1 proven)").waitFor();
+    await healing.getByText("on average, of 1").waitFor();
+    await healing.getByText("nothing", { exact: true }).waitFor();
+    assert.deepEqual(complaints, []);
+  });
+
   test("a service that fails shows as failing", async () => {
     const payment = page.locator("#services-list > li", { hasText: "결제" });
     await payment.locator(".badge", { hasText: "healthy" }).waitFor();

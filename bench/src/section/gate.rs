@@ -1,9 +1,17 @@
-//! Commands judged by the gate in a second, from the start of the program to its end.
+//! Commands judged by the gate in a second, from the start of the program to its end; and one
+//! decision of a gate that knows 1,000 rules more, inside this process.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
+use std::path::Path;
 
 use anyhow::{Context as _, ensure};
+use nightcrew_act::gate::{Facts, Gate};
+use nightcrew_config::settings::GatePolicy;
+use nightcrew_model::argv::Argv;
+use nightcrew_model::plan::Action;
+use nightcrew_model::verdict::Ruling;
 
 use crate::figure::{Figure, Unit, percentile, sorted};
 use crate::setting::{Setting, command};
@@ -36,7 +44,80 @@ const COMMANDS: [&str; 16] = [
     "sudo dd if=/dev/zero of=/dev/sda count={n}",
 ];
 
+/// How many rules an operator's file adds.
+const RULES: usize = 1_000;
+
+/// How many decisions are timed one by one.
+const DECISIONS: usize = 100_000;
+
+/// How long a decision may take, in microseconds.
+const DECISION_US_MAX: f64 = 20.0;
+
 pub(super) fn measure(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
+    let mut figures = rate(setting)?;
+    figures.extend(decisions(&setting.fresh("gate-rules")?)?);
+    Ok(figures)
+}
+
+/// Times single decisions: what the added rules know, what they nearly know, and everything else.
+fn decisions(folder: &Path) -> anyhow::Result<Vec<Figure>> {
+    let file = folder.join("opsctl.json5");
+    fs::write(&file, rules()).context("writing rules")?;
+    let policy = GatePolicy { files: vec![file], ..GatePolicy::default() };
+    let gate = Gate::new(&policy, &BTreeMap::new(), Facts::new(folder.join("data")));
+    ensure!(gate.unusable_grammars().is_empty(), "{:?}", gate.unusable_grammars());
+    let mut lines: Vec<String> = lines().lines().map(str::to_owned).collect();
+    for n in 0..LINES {
+        let rule = n % RULES;
+        lines.push(match n % 3 {
+            0 => format!("opsctl pool reset-{rule} --wait 5"),
+            1 => format!("opsctl pool reset-{rule} --wait=5"),
+            _ => format!("opsctl pool rest-{rule}"),
+        });
+    }
+    let actions: Vec<Action> = lines
+        .iter()
+        .filter_map(|line| Some(Action::Run { argv: Argv::parse(line).ok()? }))
+        .collect();
+    ensure!(
+        actions.iter().filter(|action| gate.judge(action).verdict == Ruling::Admitted).count()
+            > LINES / 4,
+        "the rules admit less than they should"
+    );
+    let mut took = Vec::with_capacity(DECISIONS);
+    for action in actions.iter().cycle().take(DECISIONS) {
+        let watch = Stopwatch::start();
+        let verdict = gate.judge(action);
+        took.push(watch.ms() * 1_000.0);
+        std::hint::black_box(verdict);
+    }
+    let took = sorted(took);
+    let figure = |share, name: &str| {
+        let what = format!("one decision at {RULES} rules more, {name} of {DECISIONS}");
+        Figure::new(NAME, what, percentile(&took, share), Unit::Microseconds)
+    };
+    Ok(vec![
+        figure(0.5, "median").limit(DECISION_US_MAX),
+        figure(0.99, "99th percentile").limit(DECISION_US_MAX),
+    ])
+}
+
+/// A program with [`RULES`] forms.
+fn rules() -> String {
+    let mut text = "{ program: 'opsctl', forms: [\n".to_owned();
+    for rule in 0..RULES {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "{{ rule: 'opsctl.reset-{rule}', class: 'reversible', words: 'pool reset-{rule}', \
+             flags: {{ '--wait': {{ next: {{ number: [1, 60] }} }} }} }},"
+        );
+    }
+    text.push_str("] }\n");
+    text
+}
+
+fn rate(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
     let folder = setting.fresh("gate")?;
     let (asked, told) = (folder.join("asked"), folder.join("told"));
     fs::write(&asked, lines()).context("writing commands")?;
@@ -73,6 +154,15 @@ fn lines() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_rules_are_a_grammar_and_decisions_are_timed() {
+        let folder = tempfile::tempdir().unwrap();
+        let figures = decisions(folder.path()).unwrap();
+        eprintln!("{}", crate::figure::table(&figures));
+        assert_eq!(figures.len(), 2);
+        assert!(figures.iter().all(|figure| figure.value > 0.0));
+    }
 
     #[test]
     fn there_are_as_many_distinct_lines_as_are_counted() {

@@ -100,9 +100,12 @@ fn configuration(folder: &Path) -> serde_json::Value {
     json!({
         "data_dir": folder.join("data"),
         "services": { SERVICE: { "start": { "argv": SLEEP }, "stop_timeout_ms": 2_000 } },
+        // It is killed again and again on purpose.
+        "healing": { "relapse_window_ms": 0, "actions_per_hour": 1_000 },
         "playbooks": { "process_down": {
             "condition": "process_status == 'stopped'",
             "cooldown_seconds": 0,
+            "limit": { "times": 1_000, "window_hours": 1 },
             "actions": [{ "type": "restart_process", "service": SERVICE }],
             "verify": {
                 "condition": "process_status == 'running'", "consecutive_checks": 1,

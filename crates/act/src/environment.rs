@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::sandbox::Sandbox;
+
 /// The language of everything started, so that output reads the same everywhere.
 pub const LANG: &str = "C.UTF-8";
 
@@ -13,10 +15,12 @@ pub struct Environment {
     pub home: PathBuf,
     /// `TZ`; none: the machine's own zone.
     pub tz: Option<String>,
+    /// What it is kept in by; the gate sets it.
+    pub sandbox: Sandbox,
 }
 
 impl Default for Environment {
     fn default() -> Self {
-        Self { home: PathBuf::from("/"), tz: None }
+        Self { home: PathBuf::from("/"), tz: None, sandbox: Sandbox::off() }
     }
 }

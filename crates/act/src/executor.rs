@@ -13,9 +13,11 @@ use nightcrew_model::unit::Millis;
 use nightcrew_runtime::clock::Clock;
 use tokio::time::Instant;
 
+use crate::done::Done;
 use crate::gate::Admitted;
 use crate::restart::Restart;
 use crate::run;
+use crate::surroundings::Surroundings;
 use crate::sweep::{FILES_MAX, Report, Sweep};
 use crate::work::{Program, Work};
 
@@ -31,28 +33,61 @@ pub enum Executor {
 impl Executor {
     /// Carries out one admitted action, within `timeout` or the policy's limit, whichever is
     /// shorter.  A restart that has begun is finished even so, see `stop_timeout`.
-    pub async fn execute(&self, admitted: Admitted, timeout: Millis, clock: &Clock) -> StepOutcome {
+    pub async fn execute(
+        &self,
+        admitted: Admitted,
+        timeout: Millis,
+        around: &Surroundings,
+    ) -> StepOutcome {
         let began = Instant::now();
-        let (status, output) = match self {
-            Self::DryRun => (
+        let done = match self {
+            Self::DryRun => Done::new(
                 StepStatus::Shown,
                 format!("would run: {}", Argv::literal(admitted.verdict().argv.clone())),
             ),
             Self::Live => {
                 let limit = timeout.min(admitted.timeout_max()).duration();
-                match admitted.into_work() {
-                    Work::Sweep(sweep) => clean(sweep, limit, clock).await,
-                    Work::Restart(restart, environment) => {
-                        let restart =
-                            Restart { stop_timeout: restart.stop_timeout.min(limit), ..*restart };
-                        blocking(move || restart.run(&environment)).await
-                    }
-                    Work::Run(program) => start(&program, limit).await,
-                }
+                carry_out(admitted.into_work(), limit, around).await
             }
         };
         let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        StepOutcome { status, output, took: Millis(took) }
+        StepOutcome {
+            status: done.status,
+            output: done.output,
+            took: Millis(took),
+            results: done.results,
+        }
+    }
+}
+
+async fn carry_out(work: Work, limit: Duration, around: &Surroundings) -> Done {
+    let now = around.clock.now();
+    match work {
+        Work::Sweep(sweep) => clean(sweep, limit, &around.clock).await.into(),
+        Work::Restart(restart, environment) => {
+            let restart = Restart { stop_timeout: restart.stop_timeout.min(limit), ..*restart };
+            blocking(move || restart.run(&environment).into()).await
+        }
+        Work::Run(program) => start(&program, limit).await.into(),
+        Work::Container(container, task) => container.carry_out(&task, &around.http, limit).await,
+        Work::Compose(service, patience) => service.restart(patience, &around.http, limit).await,
+        Work::Tell(telling) => blocking(move || telling.carry_out()).await,
+        Work::Request(call) => call.send(&around.http, limit).await,
+        Work::Rotate(rotation) => blocking(move || rotation.carry_out(now, limit)).await,
+        Work::Logs(count) => blocking(move || count.carry_out(now, limit)).await,
+        Work::Question(service, question) => question.answer(&service, &around.sight, now),
+        Work::Memory(whose) => whose.collect(&around.http).await,
+        Work::Raise(raise) => raise.carry_out(&around.http, limit).await,
+        Work::Wait(duration) => {
+            tokio::time::sleep(duration.min(limit)).await;
+            if duration > limit {
+                return Done::new(
+                    StepStatus::TimedOut,
+                    "the step's time was shorter than its wait",
+                );
+            }
+            Done::succeeded("waited")
+        }
     }
 }
 
@@ -76,14 +111,14 @@ async fn clean(sweep: Sweep, limit: Duration, clock: &Clock) -> (StepStatus, Str
     let now = clock.now();
     let stop = StopOnDrop(Arc::new(AtomicBool::new(false)));
     let flag = Arc::clone(&stop.0);
-    let mut work = std::pin::pin!(blocking(move || of_sweep(&sweep.run(now, FILES_MAX, &flag))));
+    let sweep = move || of_sweep(&sweep.run(now, FILES_MAX, &flag)).into();
+    let mut work = std::pin::pin!(blocking(sweep));
     tokio::select! {
-        done = &mut work => return done,
+        done = &mut work => return (done.status, done.output),
         () = tokio::time::sleep(limit) => {}
     }
     stop.0.store(true, Ordering::Relaxed);
-    let (_, output) = work.await;
-    (StepStatus::TimedOut, output)
+    (StepStatus::TimedOut, work.await.output)
 }
 
 /// A sweep failed when it could do nothing that it should have done.
@@ -96,10 +131,8 @@ fn of_sweep(report: &Report) -> (StepStatus, String) {
     (status, report.words())
 }
 
-async fn blocking(
-    work: impl FnOnce() -> (StepStatus, String) + Send + 'static,
-) -> (StepStatus, String) {
+async fn blocking(work: impl FnOnce() -> Done + Send + 'static) -> Done {
     tokio::task::spawn_blocking(work)
         .await
-        .unwrap_or_else(|error| (StepStatus::Failed, format!("the step broke off: {error}")))
+        .unwrap_or_else(|error| Done::failed(format!("the step broke off: {error}")))
 }

@@ -3,35 +3,34 @@
 //! [`Gate::judge`] says what would be decided and changes nothing; [`Gate::admit`] decides, counts
 //! against the hourly cap, and gives the [`Admitted`] that an executor needs.
 //!
-//! **Invariant:** an `Admitted` exists only for a verdict of [`Ruling::Admitted`] of this gate.
+//! **Invariant:** an `Admitted` exists only for a verdict of `Ruling::Admitted` of this gate.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
-use nightcrew_config::settings::{GatePolicy, Probe, ProcessMatch, Service, Start};
-use nightcrew_model::argv::{Argv, Word};
+use nightcrew_config::problem::Problem;
+use nightcrew_config::settings::{GatePolicy, Healing, ProcessMatch, Service};
 use nightcrew_model::id::ServiceName;
 use nightcrew_model::plan::Action;
 use nightcrew_model::unit::Millis;
-use nightcrew_model::verdict::{RiskClass, Ruling, Verdict};
+use nightcrew_model::verdict::{RiskClass, Verdict};
 use nightcrew_runtime::process::Matcher;
 
 use crate::environment::Environment;
-use crate::files::{Files, Kind};
+use crate::files::Files;
+use crate::grammar::{Network, SandboxProfile, Sockets};
 use crate::inventory::{Inventory, is_ourselves};
-use crate::line::{no_grammar, program_name, read_line};
-use crate::matching::{Ground, may_not_restart};
-use crate::pattern::Pattern;
-use crate::programs::{PROGRAMS, WRAPPERS};
-use crate::rate::{ACTIONS_PER_HOUR_MAX, Window};
-use crate::restart::Restart;
+use crate::library::Library;
+use crate::line::read_line;
+use crate::question::Question;
+use crate::rate::Window;
 use crate::roots::{BadRoot, CleanRoots};
 use crate::ruling::{Fit, Unfit};
-use crate::sweep::{Filter, Sweep};
-use crate::work::{Program, Work};
-use crate::{find, matching, text};
+use crate::sandbox::{Launcher, SCRATCH_FOLDER, Sandbox};
+use crate::text;
+use crate::work::Work;
 
 /// The largest number of words of a command line, before expansion.
 pub const WORDS_MAX: usize = 64;
@@ -54,6 +53,12 @@ pub struct Facts {
     pub environment: Environment,
     /// Where paths are looked at.
     pub files: Files,
+    /// How many disruptive or destructive actions may begin in an hour.
+    pub actions_per_hour: u32,
+    /// Who confines started programs; none: nobody can.
+    pub launcher: Option<Launcher>,
+    /// What the programs of declared checks may do beside reading.
+    pub check_profile: SandboxProfile,
 }
 
 impl Facts {
@@ -65,6 +70,13 @@ impl Facts {
             spared: Vec::new(),
             environment: Environment::default(),
             files: Files::Real,
+            actions_per_hour: Healing::default().actions_per_hour,
+            launcher: None,
+            check_profile: SandboxProfile {
+                network: Network::Open,
+                unix_sockets: Sockets::Open,
+                ..SandboxProfile::default()
+            },
         }
     }
 }
@@ -72,10 +84,13 @@ impl Facts {
 /// The gate.
 #[derive(Debug)]
 pub struct Gate {
-    inventory: Inventory,
-    roots: CleanRoots,
-    facts: Facts,
-    timeout_max: Millis,
+    pub(crate) inventory: Inventory,
+    pub(crate) roots: CleanRoots,
+    pub(crate) library: Library,
+    problems: Vec<Problem>,
+    pub(crate) facts: Facts,
+    pub(crate) docker_socket: PathBuf,
+    pub(crate) timeout_max: Millis,
     window: Mutex<Window>,
 }
 
@@ -103,6 +118,26 @@ impl Admitted {
         &self.verdict
     }
 
+    /// What its program may do beside reading; none: it starts no program of the grammar.
+    #[must_use]
+    pub fn profile(&self) -> Option<&SandboxProfile> {
+        match &self.work {
+            Work::Run(program) => Some(&program.sandbox),
+            Work::Sweep(_)
+            | Work::Restart(..)
+            | Work::Container(..)
+            | Work::Compose(..)
+            | Work::Tell(_)
+            | Work::Request(_)
+            | Work::Rotate(_)
+            | Work::Logs(_)
+            | Work::Question(..)
+            | Work::Memory(_)
+            | Work::Raise(_)
+            | Work::Wait(_) => None,
+        }
+    }
+
     pub(crate) fn timeout_max(&self) -> Millis {
         self.timeout_max
     }
@@ -118,14 +153,23 @@ impl Gate {
     pub fn new(
         policy: &GatePolicy,
         services: &BTreeMap<ServiceName, Service>,
-        facts: Facts,
+        mut facts: Facts,
     ) -> Self {
+        facts.environment.sandbox = Sandbox {
+            policy: policy.sandbox,
+            launcher: facts.launcher.clone(),
+            scratch: facts.data_dir.join(SCRATCH_FOLDER),
+        };
+        let (library, problems) = Library::with_files(&policy.files);
         Self {
             inventory: Inventory::new(services),
             roots: CleanRoots::new(&policy.clean_roots, &facts.files),
-            facts,
+            library,
+            problems,
+            docker_socket: policy.docker_socket.clone(),
             timeout_max: policy.action_timeout_max,
-            window: Mutex::default(),
+            window: Mutex::new(Window::new(facts.actions_per_hour)),
+            facts,
         }
     }
 
@@ -133,6 +177,12 @@ impl Gate {
     #[must_use]
     pub fn unusable_roots(&self) -> &[(PathBuf, BadRoot)] {
         self.roots.unusable()
+    }
+
+    /// What is wrong with the files of the policy that hold grammars; such a file is left out.
+    #[must_use]
+    pub fn unusable_grammars(&self) -> &[Problem] {
+        &self.problems
     }
 
     /// What would be decided about an action, the hourly cap aside.
@@ -157,20 +207,37 @@ impl Gate {
     /// Decides about an action that is to begin at `now`.
     #[must_use]
     pub fn admit(&self, action: &Action, now: Timestamp) -> Judgement {
-        let refused = |unfit: Unfit| Judgement { verdict: unfit.verdict(), admitted: None };
-        let fit = match self.consider(action) {
-            Ok(fit) => fit,
-            Err(unfit) => return refused(unfit),
-        };
+        match self.consider(action) {
+            Ok(fit) if fit.approval.is_some() => {
+                Judgement { verdict: fit.verdict(), admitted: None }
+            }
+            Ok(fit) => self.let_pass(fit, now),
+            Err(unfit) => Judgement { verdict: unfit.verdict(), admitted: None },
+        }
+    }
+
+    /// Decides about an action of a plan that a person has approved, which is to begin at `now`.
+    /// What would need approval passes; what is refused stays refused.
+    #[must_use]
+    pub fn admit_approved(&self, action: &Action, now: Timestamp) -> Judgement {
+        match self.consider(action) {
+            Ok(fit) => self.let_pass(fit, now),
+            Err(unfit) => Judgement { verdict: unfit.verdict(), admitted: None },
+        }
+    }
+
+    fn let_pass(&self, fit: Fit, now: Timestamp) -> Judgement {
         if let Err(until) = self.take_place(fit.class, now) {
             let reason = format!(
-                "{ACTIONS_PER_HOUR_MAX} disruptive or destructive actions began within an hour; the \
-                 next may begin at {until}"
+                "{} disruptive or destructive actions began within an hour \
+                 (healing.actions_per_hour); the next may begin at {until}",
+                self.facts.actions_per_hour
             );
             let unfit = Unfit::refused("gate.rate-limit", reason);
-            return refused(unfit.of_class(fit.class).of_words(fit.argv));
+            let unfit = unfit.of_class(fit.class).of_words(fit.argv);
+            return Judgement { verdict: unfit.verdict(), admitted: None };
         }
-        let verdict = fit.verdict();
+        let verdict = fit.allowed();
         Judgement {
             verdict: verdict.clone(),
             admitted: Some(Admitted { verdict, work: fit.work, timeout_max: self.timeout_max }),
@@ -198,48 +265,18 @@ impl Gate {
         }
     }
 
-    fn check(&self, argv: &[String]) -> Result<Fit, Unfit> {
-        let refused = |reason: String| Unfit::refused("check.command", reason);
-        let program = argv.first().ok_or_else(|| refused("the command is empty".to_owned()))?;
-        let is_declared = self.services().flat_map(|service| &service.checks).any(
-            |check| matches!(&check.probe, Probe::Command { argv: declared, .. } if declared == argv),
-        );
-        if !is_declared {
-            return Err(refused("no check of a declared service has this command".to_owned()));
-        }
-        if argv.len() > WORDS_MAX {
-            return Err(refused(format!("the command has more than {WORDS_MAX} words")));
-        }
-        for word in argv.iter().filter(|word| !word.is_empty()) {
-            text::check(word).map_err(|why| refused(why.to_string()))?;
-        }
-        let name = program.rsplit('/').next().unwrap_or_default();
-        if WRAPPERS.contains(&name) {
-            return Err(refused(format!(
-                "{name} starts another program; put the commands into an executable file, and \
-                 name that file"
-            )));
-        }
-        Ok(Fit {
-            class: RiskClass::Observe,
-            rule: "check.command",
-            reason: "the operator declared it as a check".to_owned(),
-            argv: argv.to_vec(),
-            work: Work::Run(Program {
-                argv: argv.to_vec(),
-                starts: Vec::new(),
-                files: Vec::new(),
-                configs: Vec::new(),
-                environment: self.facts.environment.clone(),
-            }),
-        })
-    }
-
     /// Counts an action against the hourly cap that began before this gate was made: the verdict of
     /// a started step, as the journal has it.
     pub fn remember(&self, class: RiskClass, at: Timestamp) {
         if class >= RiskClass::Disruptive {
             self.window().remember(at);
+        }
+    }
+
+    /// Gives the place of an action back that was admitted at `now` and did not begin.
+    pub fn give_back(&self, class: RiskClass, now: Timestamp) {
+        if class >= RiskClass::Disruptive {
+            self.window().give_back(now);
         }
     }
 
@@ -263,45 +300,54 @@ impl Gate {
             Action::CleanFiles { root, name, older_than } => {
                 self.clean_files(root, name.as_deref(), *older_than)
             }
-            Action::RestartProcess { service } => {
-                let service = self.declared("restart_process", service)?;
-                match &service.start {
-                    Some(start) => self.restart(service, start),
-                    None => Err(Unfit::refused(
-                        "restart_process",
-                        format!(
-                            "services.{}.start is not given, so nothing could start it",
-                            service.name
-                        ),
-                    )
-                    .of_class(RiskClass::Disruptive)),
-                }
-            }
-            Action::RestartService { service } => {
-                let service = self.declared("restart_service", service)?;
-                match (&service.unit, &service.start) {
-                    (Some(unit), _) => {
-                        self.run(&Argv::literal(["systemctl", "restart", unit.as_str()]))
-                    }
-                    (None, Some(start)) => self.restart(service, start),
-                    (None, None) => Err(Unfit::refused(
-                        "restart_service",
-                        format!(
-                            "services.{0} has neither unit nor start; declare services.{0}.unit or \
-                             services.{0}.start",
-                            service.name
-                        ),
-                    )
-                    .of_class(RiskClass::Disruptive)),
-                }
-            }
+            Action::RestartProcess { service } => self.restart_process(service),
+            Action::RestartService { service } => self.restart_service(service),
             Action::Run { argv } => self.run(argv),
+            Action::ReloadService { service } => self.reload_service(service),
+            Action::Request { method, url } => self.request(*method, url),
+            Action::RotateLog { path } => self.rotate_log(path),
+            Action::CheckLogs { service, pattern, within } => {
+                self.check_logs(service, pattern.as_deref(), *within)
+            }
+            Action::CheckDependencies { service } => {
+                self.question("check_dependencies", service, Question::Dependencies)
+            }
+            Action::CheckResources { service } => {
+                self.question("check_resources", service, Question::Resources)
+            }
+            Action::CollectMemory { service } => self.collect_memory(service),
+            Action::RaiseMemoryLimit { service, by_percent } => {
+                self.raise_memory_limit(service, *by_percent)
+            }
+            Action::Wait { duration } => self.wait(*duration),
         }
     }
 
-    /// A declared service that may be restarted.
-    fn declared(&self, rule: &'static str, name: &ServiceName) -> Result<&Service, Unfit> {
-        let refused = |reason: String| Unfit::refused(rule, reason).of_class(RiskClass::Disruptive);
+    fn wait(&self, duration: Millis) -> Result<Fit, Unfit> {
+        if duration >= self.timeout_max {
+            let longest = self.timeout_max;
+            let reason =
+                format!("a wait must be shorter than policy.action_timeout_max, {longest}");
+            return Err(Unfit::refused("wait", reason).of_class(RiskClass::Observe));
+        }
+        Ok(Fit {
+            class: RiskClass::Observe,
+            rule: "wait".into(),
+            reason: "waits and does nothing".to_owned(),
+            argv: vec!["wait".to_owned(), duration.to_string()],
+            approval: None,
+            work: Work::Wait(duration.duration()),
+        })
+    }
+
+    /// A service that the operator has declared, whose name is fit to be shown and to name files.
+    pub(crate) fn known(
+        &self,
+        rule: &'static str,
+        class: RiskClass,
+        name: &ServiceName,
+    ) -> Result<&Service, Unfit> {
+        let refused = |reason: String| Unfit::refused(rule, reason).of_class(class);
         text::check(name.as_str()).map_err(|why| refused(why.to_string()))?;
         let service = self.inventory.service(name.as_str()).ok_or_else(|| {
             refused(format!(
@@ -316,210 +362,35 @@ impl Gate {
                 "`{name}` cannot name a file: at most {SERVICE_FILE_NAME_BYTES_MAX} bytes, no `/`"
             )));
         }
-        if is_ourselves(name.as_str()) {
+        if class > RiskClass::Observe && is_ourselves(name.as_str()) {
             return Err(refused(format!(
                 "`{name}` is the crew itself, so only a person acts on it"
             )));
         }
-        if !service.restart_allowed {
-            return Err(refused(may_not_restart(service)));
-        }
         Ok(service)
     }
 
-    fn restart(&self, service: &Service, start: &Start) -> Result<Fit, Unfit> {
-        let refused = |reason: String| {
-            Unfit::refused("restart_process", reason).of_class(RiskClass::Disruptive)
-        };
-        let name = &service.name;
-        let program = start.argv.first().map_or("", String::as_str);
-        if program.is_empty() || (program.contains('/') && !program.starts_with('/')) {
-            return Err(refused(format!(
-                "services.{name}.start must begin with a program: a bare name or an absolute path"
-            )));
-        }
-        let texts = start.argv.iter().chain(start.env.keys()).chain(start.env.values());
-        if texts.into_iter().any(|text| text.contains('\0')) {
-            return Err(refused(format!("services.{name}.start holds a NUL character")));
-        }
-        let child_file = self.facts.data_dir.join("run").join(format!("{name}.pid"));
-        let log = self.facts.data_dir.join("logs").join(format!("{name}.log"));
-        let matcher = matcher(service.process.as_ref(), &child_file)
-            .map_err(|why| refused(format!("services.{name}.process.command_line: {why}")))?;
-        Ok(Fit {
-            class: RiskClass::Disruptive,
-            rule: "restart_process",
-            reason: format!(
-                "stops {name} (found by {matcher}) if it runs, and starts it as declared"
-            ),
-            argv: start.argv.clone(),
-            work: Work::Restart(
-                Box::new(Restart {
-                    service: name.clone(),
-                    matcher,
-                    start: start.clone(),
-                    stop_timeout: service.stop_timeout.duration(),
-                    child_file,
-                    log: start.log.clone().unwrap_or(log),
-                }),
-                self.facts.environment.clone(),
-            ),
+    /// How the process of a service is found; without a word from the operator, as the crew's
+    /// child.
+    pub(crate) fn matcher(&self, service: &Service) -> Result<Matcher, String> {
+        let child_file = self.child_file(service);
+        Ok(match &service.process {
+            Some(ProcessMatch::Name(name)) => Matcher::Name(name.clone()),
+            Some(ProcessMatch::PidFile(path)) => Matcher::PidFile(path.clone()),
+            Some(ProcessMatch::CommandLine(pattern)) => {
+                let pattern = regex::Regex::new(pattern);
+                let name = &service.name;
+                Matcher::CommandLine(
+                    pattern
+                        .map_err(|why| format!("services.{name}.process.command_line: {why}"))?,
+                )
+            }
+            Some(ProcessMatch::Child) | None => Matcher::Child(child_file),
         })
     }
 
-    fn clean_files(&self, root: &Path, name: Option<&str>, age: Millis) -> Result<Fit, Unfit> {
-        let written = root.display().to_string();
-        let mut argv = vec!["clean_files".to_owned(), written.clone()];
-        argv.extend(name.map(str::to_owned));
-        let refused = |reason: String| Unfit::refused("clean_files", reason).of_words(argv.clone());
-        for word in [Some(written.as_str()), name].into_iter().flatten() {
-            text::check(word).map_err(|why| refused(why.to_string()))?;
-        }
-        let start = self.roots.check(&written, &self.facts.files);
-        let start = start.map_err(|why| refused(why.to_string()))?;
-        if start.entry.as_ref().is_some_and(|entry| entry.kind != Kind::Folder) {
-            return Err(refused(format!("`{written}` is not a folder")));
-        }
-        let pattern = name.map(|name| Pattern::parse(name, false)).transpose();
-        let pattern = pattern.map_err(|why| refused(why.to_string()))?;
-        if age < CLEAN_AGE_MIN {
-            return Err(refused(format!("older_than must be at least {CLEAN_AGE_MIN}")));
-        }
-        let filter = Filter { name: pattern, unmodified_for: Some(age), ..Filter::default() };
-        Ok(Fit {
-            class: RiskClass::Destructive,
-            rule: "clean_files",
-            reason: format!("removes regular files below {written} not modified for {age}"),
-            work: Work::Sweep(self.sweep(vec![start], filter)),
-            argv,
-        })
+    /// Where the number of the child of a service is kept.
+    pub(crate) fn child_file(&self, service: &Service) -> PathBuf {
+        self.facts.data_dir.join("run").join(format!("{}.pid", service.name))
     }
-
-    fn sweep(&self, starts: Vec<crate::roots::CleanPath>, filter: Filter) -> Sweep {
-        let mut spared = self.facts.spared.clone();
-        spared.push(self.facts.data_dir.clone());
-        Sweep { starts, filter, spared }
-    }
-
-    fn run(&self, argv: &Argv) -> Result<Fit, Unfit> {
-        let words: Vec<String> = argv.0.iter().map(|word| word.as_str().to_owned()).collect();
-        self.read(&argv.0).map_err(|unfit| match unfit.argv.is_empty() {
-            true => unfit.of_words(words),
-            false => unfit,
-        })
-    }
-
-    fn read(&self, words: &[Word]) -> Result<Fit, Unfit> {
-        let Some(first) = words.first() else {
-            return Err(Unfit::refused("gate.not-argv", "the command is empty"));
-        };
-        if words.len() > WORDS_MAX {
-            let reason = format!("the command has more than {WORDS_MAX} words");
-            return Err(Unfit::refused("gate.text", reason));
-        }
-        for word in words {
-            text::check(word.as_str())
-                .map_err(|why| Unfit::refused("gate.text", why.to_string()))?;
-        }
-        let name = program_name(first)?;
-        if name == "find" {
-            return self.find(words);
-        }
-        let program = PROGRAMS
-            .binary_search_by(|program| program.name.cmp(name))
-            .ok()
-            .and_then(|at| PROGRAMS.get(at));
-        match program {
-            Some(program) => self.by_grammar(program, words),
-            None => Err(no_grammar(name)),
-        }
-    }
-
-    fn by_grammar(
-        &self,
-        program: &'static crate::grammar::Program,
-        words: &[Word],
-    ) -> Result<Fit, Unfit> {
-        let ground =
-            Ground { inventory: &self.inventory, roots: &self.roots, files: &self.facts.files };
-        let matched = matching::read(program, words, &ground).map_err(|mismatch| {
-            let rule = mismatch.form.map_or("gate.no-form", |form| form.rule);
-            let class = mismatch.form.map_or(RiskClass::Destructive, |form| form.class);
-            Unfit::refused(rule, mismatch.reason).of_class(class)
-        })?;
-        let form = matched.form;
-        if let Some(reason) = matched.approval {
-            return Err(Unfit {
-                ruling: Ruling::Approval,
-                class: form.class,
-                rule: form.rule,
-                reason,
-                argv: matched.argv,
-            });
-        }
-        let mut folders = matched.files.iter().map(|file| file.real.parent());
-        let first = folders.next();
-        if first.is_some_and(|first| folders.any(|other| other != first)) {
-            return Err(Unfit::refused(
-                form.rule,
-                "the files must lie in one folder; give one action for each folder",
-            )
-            .of_class(form.class));
-        }
-        Ok(Fit {
-            class: form.class,
-            rule: form.rule,
-            reason: format!("the grammar of {} knows it", program.name),
-            argv: matched.argv.clone(),
-            work: Work::Run(Program {
-                argv: matched.argv,
-                starts: Vec::new(),
-                files: matched.files,
-                configs: matched.configs,
-                environment: self.facts.environment.clone(),
-            }),
-        })
-    }
-
-    fn find(&self, words: &[Word]) -> Result<Fit, Unfit> {
-        let found = find::read(words, &self.roots, &self.facts.files)
-            .map_err(|not| Unfit::refused(not.rule, not.reason).of_class(not.class))?;
-        Ok(match found.delete {
-            Some(filter) => Fit {
-                class: RiskClass::Destructive,
-                rule: "find.delete",
-                reason:
-                    "removes old regular files below clean roots; carried out by the crew's own \
-                         walk, which no symbolic link can lead elsewhere"
-                        .to_owned(),
-                argv: found.argv,
-                work: Work::Sweep(self.sweep(found.starts, filter)),
-            },
-            None => Fit {
-                class: RiskClass::Observe,
-                rule: "find.print",
-                reason: "only prints names below clean roots".to_owned(),
-                argv: found.argv.clone(),
-                work: Work::Run(Program {
-                    argv: found.argv,
-                    starts: found.starts,
-                    files: Vec::new(),
-                    configs: Vec::new(),
-                    environment: self.facts.environment.clone(),
-                }),
-            },
-        })
-    }
-}
-
-/// How the process of a service is found; without a word from the operator, as the crew's child.
-fn matcher(process: Option<&ProcessMatch>, child_file: &Path) -> Result<Matcher, regex::Error> {
-    Ok(match process {
-        Some(ProcessMatch::Name(name)) => Matcher::Name(name.clone()),
-        Some(ProcessMatch::PidFile(path)) => Matcher::PidFile(path.clone()),
-        Some(ProcessMatch::CommandLine(pattern)) => {
-            Matcher::CommandLine(regex::Regex::new(pattern)?)
-        }
-        Some(ProcessMatch::Child) | None => Matcher::Child(child_file.to_owned()),
-    })
 }

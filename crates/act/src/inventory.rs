@@ -1,8 +1,9 @@
 //! What the operator has declared, and which names may be acted on at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
-use nightcrew_config::settings::Service;
+use nightcrew_config::settings::{Service, Supervisor};
 use nightcrew_model::id::ServiceName;
 
 /// The longest name of a service, unit, container or deployment, in bytes (`UNIT_NAME_MAX` of
@@ -112,12 +113,30 @@ pub(crate) fn is_ourselves(name: &str) -> bool {
     name.to_ascii_lowercase().starts_with("nightcrew")
 }
 
+/// By what a program knows a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Handle {
+    /// A container of Docker.
+    Container,
+    /// A service of Compose.
+    Compose,
+    /// A formula of Homebrew.
+    Formula,
+    /// A job of launchd.
+    Launchd,
+    /// Its own name.
+    Name,
+}
+
 /// The services that the operator has declared.
 #[derive(Clone, Debug)]
 pub(crate) struct Inventory {
     services: BTreeMap<ServiceName, Service>,
     /// The services by the whole name of their unit.
     units: BTreeMap<String, ServiceName>,
+    /// The services by what supervises them.
+    handles: BTreeMap<(Handle, String), ServiceName>,
+    compose_files: BTreeSet<PathBuf>,
 }
 
 impl Inventory {
@@ -125,7 +144,29 @@ impl Inventory {
         let unit = |(name, service): (&ServiceName, &Service)| {
             Some((whole_unit(service.unit.as_deref()?), name.clone()))
         };
-        Self { services: services.clone(), units: services.iter().filter_map(unit).collect() }
+        let handle = |(name, service): (&ServiceName, &Service)| {
+            let key = match service.supervisor.as_ref()? {
+                Supervisor::Docker { container } => (Handle::Container, container.clone()),
+                Supervisor::Compose { service, .. } => (Handle::Compose, service.clone()),
+                Supervisor::Brew { formula } => (Handle::Formula, formula.clone()),
+                Supervisor::Launchd { target } => (Handle::Launchd, target.clone()),
+                Supervisor::OpenclawGateway => return None,
+            };
+            Some((key, name.clone()))
+        };
+        let file = |service: &Service| match service.supervisor.as_ref()? {
+            Supervisor::Compose { file, .. } => file.clone(),
+            Supervisor::Docker { .. }
+            | Supervisor::Brew { .. }
+            | Supervisor::Launchd { .. }
+            | Supervisor::OpenclawGateway => None,
+        };
+        Self {
+            services: services.clone(),
+            units: services.iter().filter_map(unit).collect(),
+            handles: services.iter().filter_map(handle).collect(),
+            compose_files: services.values().filter_map(file).collect(),
+        }
     }
 
     pub(crate) fn service(&self, name: &str) -> Option<&Service> {
@@ -134,6 +175,20 @@ impl Inventory {
 
     pub(crate) fn by_unit(&self, unit: &str) -> Option<&Service> {
         self.services.get(self.units.get(&whole_unit(unit))?)
+    }
+
+    /// The service that a supervisor knows by a name: as it is declared, or else by the service's
+    /// own name.
+    pub(crate) fn by_handle(&self, handle: Handle, name: &str) -> Option<&Service> {
+        match self.handles.get(&(handle, name.to_owned())) {
+            Some(service) => self.services.get(service),
+            None => self.service(name),
+        }
+    }
+
+    /// Whether a path is the compose file of a declared service.
+    pub(crate) fn is_compose_file(&self, path: &Path) -> bool {
+        self.compose_files.contains(path)
     }
 
     pub(crate) fn services(&self) -> impl Iterator<Item = &Service> {

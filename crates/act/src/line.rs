@@ -2,8 +2,12 @@
 
 use nightcrew_model::argv::{Argv, Word};
 
-use crate::programs::{PROGRAM_FOLDERS, PROGRAMS, WRAPPERS};
+use crate::library::Library;
+use crate::programs::{PROGRAM_FOLDERS, is_wrapper};
 use crate::ruling::Unfit;
+
+/// The largest number of programs that a refusal lists.
+const LISTED_MAX: usize = 64;
 
 /// The longest line that is read as JSON, in bytes.
 pub(crate) const JSON_LINE_BYTES_MAX: usize = 16 * 1_024;
@@ -47,7 +51,7 @@ pub(crate) fn program_name(word: &Word) -> Result<&str, Unfit> {
         let reason = format!("`{name}` sets a variable, which needs a shell");
         return Err(Unfit::refused("gate.wrapper", reason));
     }
-    if WRAPPERS.contains(&name) {
+    if is_wrapper(name) {
         let reason = format!(
             "no grammar for {name}: it starts another program, so give that one as the action itself"
         );
@@ -57,8 +61,8 @@ pub(crate) fn program_name(word: &Word) -> Result<&str, Unfit> {
 }
 
 /// The answer to a program that nobody has described.
-pub(crate) fn no_grammar(name: &str) -> Unfit {
-    let known: Vec<&str> = PROGRAMS.iter().map(|program| program.name).collect();
+pub(crate) fn no_grammar(name: &str, library: &Library) -> Unfit {
+    let known: Vec<&str> = library.names().take(LISTED_MAX).collect();
     Unfit::refused(
         "gate.no-grammar",
         format!("no grammar for {name}; known: find, {}", known.join(", ")),

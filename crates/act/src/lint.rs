@@ -3,7 +3,7 @@
 use nightcrew_config::settings::Service;
 use nightcrew_model::catalogue;
 use nightcrew_model::id::{PlaybookName, ServiceName, StepIndex};
-use nightcrew_model::plan::{Action, Playbook};
+use nightcrew_model::plan::{Action, Bindings, Parameter, ParameterKind, Playbook};
 use nightcrew_model::verdict::{Ruling, Verdict};
 
 use crate::gate::Gate;
@@ -21,8 +21,9 @@ pub struct Objection {
     pub verdict: Verdict,
 }
 
-/// Judges every step of every playbook; a step with a placeholder is judged once for each service
-/// that the playbook can be about.  Only what would not run is told of.
+/// Judges every step of every playbook and what takes it back; one that names the service is judged
+/// once for each service that the playbook can be about, with the default of every parameter or
+/// else something of its kind.  Only what would not run by itself is told of.
 #[must_use]
 pub fn lint(gate: &Gate, playbooks: &[Playbook]) -> Vec<Objection> {
     let mut objections = Vec::new();
@@ -40,12 +41,20 @@ pub fn lint(gate: &Gate, playbooks: &[Playbook]) -> Vec<Objection> {
                     });
                 }
             };
-            if !names_placeholder(&step.action) {
-                object(None, &step.action);
-                continue;
-            }
-            for service in gate.services().filter(|service| is_about(playbook, service)) {
-                object(Some(&service.name), &step.action.for_service(&service.name));
+            for written in [Some(&step.action), step.rollback.as_ref()].into_iter().flatten() {
+                if !names_service(written) {
+                    let bindings = bindings(playbook, ServiceName::host());
+                    if let Ok(action) = written.render(&bindings) {
+                        object(None, &action);
+                    }
+                    continue;
+                }
+                for service in gate.services().filter(|service| is_about(playbook, service)) {
+                    let bindings = bindings(playbook, service.name.clone());
+                    if let Ok(action) = written.render(&bindings) {
+                        object(Some(&service.name), &action);
+                    }
+                }
             }
         }
     }
@@ -53,15 +62,32 @@ pub fn lint(gate: &Gate, playbooks: &[Playbook]) -> Vec<Objection> {
 }
 
 /// Whether putting a service in changes the action.
-fn names_placeholder(action: &Action) -> bool {
+fn names_service(action: &Action) -> bool {
     // A name that no operator can have written.
-    action.for_service(&ServiceName::from("\0")) != *action
+    action.render(&Bindings::of(ServiceName::from("\0"))).as_ref() != Ok(action)
+}
+
+/// A service, and for every parameter its default or else something of its kind.
+#[must_use]
+pub fn bindings(playbook: &Playbook, service: ServiceName) -> Bindings {
+    let value = |parameter: &Parameter| match (&parameter.default, &parameter.kind) {
+        (Some(default), _) => default.clone(),
+        (None, ParameterKind::Number { min, .. }) => min.to_string(),
+        (None, ParameterKind::Name) => "example".to_owned(),
+        (None, ParameterKind::OneOf { values }) => values.first().cloned().unwrap_or_default(),
+        (None, ParameterKind::Path { below }) => below.join("example").display().to_string(),
+    };
+    let parameters = playbook.parameters.iter();
+    let parameters = parameters.map(|(name, parameter)| (name.clone(), value(parameter))).collect();
+    Bindings { service, parameters }
 }
 
 /// Whether an incident about the service can meet the playbook's condition and may be healed.
-fn is_about(playbook: &Playbook, service: &Service) -> bool {
-    let metric = playbook.condition.metric.as_str();
-    let watched =
+#[must_use]
+pub fn is_about(playbook: &Playbook, service: &Service) -> bool {
+    let comparisons = playbook.trigger.comparisons();
+    let watched = comparisons.iter().all(|condition| {
+        let metric = condition.metric.as_str();
         if [catalogue::PROCESS_STATUS, catalogue::PROCESS_CPU, catalogue::PROCESS_MEMORY_MB]
             .contains(&metric)
         {
@@ -76,6 +102,7 @@ fn is_about(playbook: &Playbook, service: &Service) -> bool {
             !service.checks.is_empty()
         } else {
             true
-        };
+        }
+    });
     watched && service.restart_allowed
 }

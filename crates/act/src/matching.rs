@@ -1,18 +1,21 @@
 //! Reading a command line by the grammar of its program.
 
-use nightcrew_config::settings::Service;
+use std::path::Path;
+
+use nightcrew_config::settings::{ContainerVerb, Service};
 use nightcrew_model::argv::Word;
 use nightcrew_model::verdict::RiskClass;
 
 use crate::files::{Files, Kind};
-use crate::grammar::{FlagValue, Form, Operand, Program};
+use crate::grammar::{FlagValue, FlagsStand, Form, Operand};
 use crate::inventory::{
-    Inventory, is_actionable, is_ourselves, is_protected, well_formed, whole_unit,
+    Handle, Inventory, is_actionable, is_ourselves, is_protected, well_formed, whole_unit,
 };
+use crate::library::Known;
 use crate::roots::{CleanPath, CleanRoots};
 use crate::values::{
-    among, deployment, described, logrotate_config, moment, plain_path, properties, with_sign,
-    within,
+    among, deployment, described, digits, logrotate_config, moment, plain_path, properties,
+    seconds, with_sign, within,
 };
 
 /// What a command line is read against.
@@ -24,8 +27,8 @@ pub(crate) struct Ground<'a> {
 
 /// A command line that its grammar knows.
 #[derive(Debug)]
-pub(crate) struct Matched {
-    pub(crate) form: &'static Form,
+pub(crate) struct Matched<'g> {
+    pub(crate) form: &'g Form,
     /// Every word after expansion, the program first.
     pub(crate) argv: Vec<String>,
     /// Why a person has to say so first; none: nobody has to.
@@ -38,26 +41,29 @@ pub(crate) struct Matched {
 
 /// A command line that no form of its program knows.
 #[derive(Debug)]
-pub(crate) struct Mismatch {
+pub(crate) struct Mismatch<'g> {
     /// The word at which the closest form gave up.
     at: usize,
     /// The closest form; none: not even the sub-command is known.
-    pub(crate) form: Option<&'static Form>,
+    pub(crate) form: Option<&'g Form>,
     pub(crate) reason: String,
 }
 
+/// The largest number of sub-commands that a refusal lists.
+const LISTED_MAX: usize = 24;
+
 /// Reads the words of a command line, the program first.
-pub(crate) fn read(
-    program: &'static Program,
+pub(crate) fn read<'g>(
+    known: &'g Known,
     words: &[Word],
     ground: &Ground<'_>,
-) -> Result<Matched, Mismatch> {
-    let mut closest: Option<Mismatch> = None;
-    for form in program.forms {
-        match Reader::new(program, form, words, ground).read() {
+) -> Result<Matched<'g>, Mismatch<'g>> {
+    let mut closest: Option<Mismatch<'g>> = None;
+    for form in known.candidates(words) {
+        match Reader::new(form, words, ground).read() {
             Ok(matched) => return Ok(matched),
             Err(mismatch) => {
-                let depth = |mismatch: &Mismatch| (mismatch.form.is_some(), mismatch.at);
+                let depth = |mismatch: &Mismatch<'_>| (mismatch.form.is_some(), mismatch.at);
                 if closest.as_ref().is_none_or(|other| depth(&mismatch) > depth(other)) {
                     closest = Some(mismatch);
                 }
@@ -66,13 +72,18 @@ pub(crate) fn read(
     }
     match closest {
         Some(mismatch) if mismatch.form.is_some() => Err(mismatch),
-        Some(_) | None => Err(unknown_subcommand(program, words)),
+        Some(_) | None => Err(unknown_subcommand(known, words)),
     }
 }
 
-fn unknown_subcommand(program: &Program, words: &[Word]) -> Mismatch {
-    let mut known: Vec<String> = program.forms.iter().map(|form| form.words.join(" ")).collect();
-    known.dedup();
+fn unknown_subcommand<'g>(known: &Known, words: &[Word]) -> Mismatch<'g> {
+    let forms = &known.program.forms;
+    let mut listed: Vec<String> =
+        forms.iter().take(LISTED_MAX).map(|form| form.words.join(" ")).collect();
+    listed.dedup();
+    if forms.len() > LISTED_MAX {
+        listed.push(format!("and {} more", forms.len() - LISTED_MAX));
+    }
     let asked: Vec<&str> = words.iter().skip(1).take(3).map(Word::as_str).collect();
     let asked = asked.join(" ");
     Mismatch {
@@ -80,32 +91,25 @@ fn unknown_subcommand(program: &Program, words: &[Word]) -> Mismatch {
         form: None,
         reason: format!(
             "`{} {asked}` is not among what {0} may be asked: {}",
-            program.name,
-            known.join(", ")
+            known.program.name,
+            listed.join(", ")
         ),
     }
 }
 
-struct Reader<'a> {
-    program: &'static Program,
+struct Reader<'g, 'a> {
     words: &'a [Word],
     ground: &'a Ground<'a>,
     /// The next word to read.
     at: usize,
-    flags_seen: Vec<&'static str>,
+    flags_seen: Vec<&'g str>,
     operands: usize,
-    matched: Matched,
+    matched: Matched<'g>,
 }
 
-impl<'a> Reader<'a> {
-    fn new(
-        program: &'static Program,
-        form: &'static Form,
-        words: &'a [Word],
-        ground: &'a Ground<'a>,
-    ) -> Self {
+impl<'g, 'a> Reader<'g, 'a> {
+    fn new(form: &'g Form, words: &'a [Word], ground: &'a Ground<'a>) -> Self {
         Self {
-            program,
             words,
             ground,
             at: 1,
@@ -114,33 +118,44 @@ impl<'a> Reader<'a> {
             matched: Matched {
                 form,
                 argv: words.first().map(|word| word.as_str().to_owned()).into_iter().collect(),
-                approval: None,
+                approval: form.approval.clone(),
                 files: Vec::new(),
                 configs: Vec::new(),
             },
         }
     }
 
-    fn read(mut self) -> Result<Matched, Mismatch> {
+    fn read(mut self) -> Result<Matched<'g>, Mismatch<'g>> {
         let form = self.matched.form;
         let mut expected = form.words.iter();
         let mut wanted = expected.next();
+        let mut is_this_form = form.words.is_empty();
         while let Some(word) = self.words.get(self.at) {
             let is_flag = word.as_str().starts_with('-');
             let result = match wanted {
-                Some(fixed) if is_literally(word, fixed) => {
+                Some(fixed) if is_literally(word, fixed.as_str()) => {
                     wanted = expected.next();
+                    // Between the words only flags of this very form can stand.
+                    is_this_form = wanted.is_none() || form.flags_stand != FlagsStand::After;
                     self.take(word);
                     Ok(())
                 }
-                Some(_) if !(is_flag && self.program.flags_anywhere) => {
+                Some(_) if !is_flag || form.flags_stand == FlagsStand::After => {
                     return Err(self.elsewhere());
+                }
+                None if is_flag && form.flags_stand == FlagsStand::Before => {
+                    let last = form.words.last().map_or("", String::as_str);
+                    Err(format!(
+                        "`{}`: the flags of {} stand before `{last}`",
+                        word.as_str(),
+                        form.rule
+                    ))
                 }
                 Some(_) | None if is_flag => self.flag(word),
                 Some(_) | None => self.operand(word),
             };
             if let Err(reason) = result {
-                return Err(self.mismatch(reason, wanted.is_none()));
+                return Err(self.mismatch(reason, is_this_form));
             }
         }
         if wanted.is_some() {
@@ -156,7 +171,7 @@ impl<'a> Reader<'a> {
     fn unfinished(&self) -> Option<String> {
         let form = self.matched.form;
         if !form.needs.is_empty()
-            && !form.needs.iter().any(|needed| self.flags_seen.contains(needed))
+            && !form.needs.iter().any(|needed| self.flags_seen.contains(&needed.as_str()))
         {
             return Some(format!("{} needs {}", form.rule, form.needs.join(" or ")));
         }
@@ -166,11 +181,11 @@ impl<'a> Reader<'a> {
         None
     }
 
-    fn elsewhere(&self) -> Mismatch {
+    fn elsewhere(&self) -> Mismatch<'g> {
         Mismatch { at: self.at, form: None, reason: String::new() }
     }
 
-    fn mismatch(&self, reason: String, is_this_form: bool) -> Mismatch {
+    fn mismatch(&self, reason: String, is_this_form: bool) -> Mismatch<'g> {
         Mismatch { at: self.at, form: is_this_form.then_some(self.matched.form), reason }
     }
 
@@ -185,7 +200,7 @@ impl<'a> Reader<'a> {
             return Err(outside_quotes(word));
         };
         // An exact spelling comes first: `--watch=false` is a flag of its own.
-        let exact = form.flags.iter().find(|flag| flag.name == text);
+        let exact = form.flags.iter().find(|flag| flag.name == *text);
         let (flag, joined) = match (exact, text.split_once('=')) {
             (Some(flag), _) => (flag, None),
             (None, Some((name, value))) => {
@@ -194,14 +209,14 @@ impl<'a> Reader<'a> {
             }
             (None, None) => return Err(self.unknown_flag(text)),
         };
-        if self.flags_seen.contains(&flag.name) {
+        if self.flags_seen.contains(&flag.name.as_str()) {
             return Err(format!("`{}` is given twice", flag.name));
         }
-        self.flags_seen.push(flag.name);
+        self.flags_seen.push(&flag.name);
         match (&flag.value, joined) {
             (FlagValue::None, None) => self.take(word),
             (FlagValue::Joined(kind) | FlagValue::NextOrJoined(kind), Some(value)) => {
-                self.check_value(kind, flag.name, value)?;
+                self.check_value(kind, &flag.name, value)?;
                 self.take(word);
             }
             (FlagValue::Next(kind) | FlagValue::NextOrJoined(kind), None) => {
@@ -212,7 +227,7 @@ impl<'a> Reader<'a> {
                         return Err(format!("`{}` needs {}", flag.name, described(kind)));
                     }
                 };
-                self.check_value(kind, flag.name, value)?;
+                self.check_value(kind, &flag.name, value)?;
                 self.take(word);
                 self.take(&Word::Literal(value.clone()));
             }
@@ -228,7 +243,8 @@ impl<'a> Reader<'a> {
     }
 
     fn unknown_flag(&self, text: &str) -> String {
-        let known: Vec<&str> = self.matched.form.flags.iter().map(|flag| flag.name).collect();
+        let flags = &self.matched.form.flags;
+        let known: Vec<&str> = flags.iter().map(|flag| flag.name.as_str()).collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         format!(
             "`{text}` is not a flag that {} knows (known: {known}; flags are neither abbreviated nor \
@@ -285,13 +301,18 @@ impl<'a> Reader<'a> {
             Operand::Mebibytes { min } => with_sign(text, &[('M', 1), ('G', 1_024)], *min),
             Operand::Moment => moment(text),
             Operand::Properties => properties(text),
-            Operand::AnyUnit | Operand::AnyContainer => {
-                well_formed(text).map_err(|why| why.to_string())
-            }
+            Operand::Seconds { min, max } => seconds(text, *min, *max),
+            Operand::Loopback => among(&["127.0.0.1", "::1", "localhost"], text),
+            Operand::AnyUnit | Operand::Name => well_formed(text).map_err(|why| why.to_string()),
             Operand::AnyDeployment => deployment(text).map(|_| ()),
             Operand::Unit => self.unit(text),
-            Operand::Service => self.service(text),
-            Operand::Deployment => self.service(deployment(text)?),
+            Operand::Container(verb) => self.container(Handle::Container, *verb, text),
+            Operand::ComposeService(verb) => self.container(Handle::Compose, *verb, text),
+            Operand::ComposeFile => self.compose_file(text),
+            Operand::Formula => self.service(Handle::Formula, text),
+            Operand::LaunchdTarget => self.launchd(text),
+            Operand::Deployment => self.service(Handle::Name, deployment(text)?),
+            Operand::DeploymentName => self.service(Handle::Name, text),
             Operand::CleanFile => self.clean_file(text),
             Operand::LogrotateConfig => {
                 logrotate_config(text, self.ground.files)?;
@@ -326,12 +347,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn service(&mut self, name: &str) -> Result<(), String> {
+    fn service(&mut self, handle: Handle, name: &str) -> Result<(), String> {
         well_formed(name).map_err(|why| why.to_string())?;
+        self.named(handle, name)
+    }
+
+    fn named(&mut self, handle: Handle, name: &str) -> Result<(), String> {
         if is_ourselves(name) {
             return Err(format!("`{name}` is the crew itself, so only a person acts on it"));
         }
-        match self.ground.inventory.service(name) {
+        match self.ground.inventory.by_handle(handle, name) {
             Some(service) => self.restartable(service),
             None => {
                 self.matched.approval = Some(format!(
@@ -341,6 +366,44 @@ impl<'a> Reader<'a> {
                 Ok(())
             }
         }
+    }
+
+    /// A container or a service of Compose, by the grants of the service that it belongs to.
+    fn container(&mut self, handle: Handle, verb: ContainerVerb, name: &str) -> Result<(), String> {
+        well_formed(name).map_err(|why| why.to_string())?;
+        match self.ground.inventory.by_handle(handle, name) {
+            Some(service) => may_be_asked(service, verb)?,
+            None if self.matched.form.class == RiskClass::Observe => return Ok(()),
+            None => {}
+        }
+        if self.matched.form.class == RiskClass::Observe {
+            return Ok(());
+        }
+        self.named(handle, name)
+    }
+
+    fn compose_file(&mut self, text: &str) -> Result<(), String> {
+        plain_path(text)?;
+        if self.ground.inventory.is_compose_file(Path::new(text)) {
+            return Ok(());
+        }
+        Err(format!(
+            "`{text}` is not the compose file of a declared service (services.NAME.supervisor)"
+        ))
+    }
+
+    fn launchd(&mut self, text: &str) -> Result<(), String> {
+        let plain = |part: &str| well_formed(part).is_ok();
+        let parts: Vec<&str> = text.split('/').collect();
+        let is_target = match parts.as_slice() {
+            ["system", label] => plain(label),
+            ["gui" | "user", user, label] => digits(user).is_some() && plain(label),
+            _ => false,
+        };
+        if !is_target || parts.last().is_some_and(|label| label.starts_with("com.apple.")) {
+            return Err(format!("`{text}` is not a job such as gui/501/com.example.web"));
+        }
+        self.named(Handle::Launchd, text)
     }
 
     fn restartable(&self, service: &Service) -> Result<(), String> {
@@ -360,6 +423,24 @@ impl<'a> Reader<'a> {
         self.matched.files.push(path);
         Ok(())
     }
+}
+
+/// Whether something may be asked of the containers of a declared service.
+pub(crate) fn may_be_asked(service: &Service, verb: ContainerVerb) -> Result<(), String> {
+    if service.containers.permits(verb) {
+        return Ok(());
+    }
+    let verb = match verb {
+        ContainerVerb::Logs => "logs",
+        ContainerVerb::Restart => "restart",
+        ContainerVerb::Start => "start",
+        ContainerVerb::Stop => "stop",
+        ContainerVerb::Update => "update",
+    };
+    Err(format!(
+        "services.{0}.containers does not permit `{verb}`; add it to services.{0}.containers.allowed",
+        service.name
+    ))
 }
 
 /// Why a declared service is left running.

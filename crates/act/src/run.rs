@@ -17,6 +17,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::capture::Capture;
+use crate::sandbox::{Bound, Confinement, Held};
 
 /// How long a program that was told to end gets before it is killed.
 pub(crate) const TERM_GRACE: Duration = Duration::from_secs(2);
@@ -56,20 +57,33 @@ pub(crate) struct Prepared {
     pub(crate) command: Command,
     /// The folder that it starts in, kept open until it has.
     pub(crate) folder: Option<OwnedFd>,
+    /// What it is held by; none: it runs as the crew does.
+    pub(crate) confinement: Option<Confinement>,
 }
 
 /// Runs a prepared process to its end.
 pub(crate) async fn run(prepared: Prepared, limit: Duration) -> (StepStatus, String) {
-    let Prepared { mut command, folder } = prepared;
+    let end_at = Instant::now() + limit;
+    let Prepared { mut command, folder, confinement } = prepared;
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let held = confinement.map(|confinement| confinement.hold(&mut command, limit)).transpose();
+    let mut held = match held {
+        Ok(held) => held,
+        Err(why) => return (StepStatus::Failed, format!("sandbox: {why}")),
+    };
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => return (StepStatus::Failed, format!("could not be started: {error}")),
     };
-    drop(folder);
+    drop((command, folder));
+    if let Some(ended) = release(held.as_mut(), &mut child, end_at).await {
+        return ended;
+    }
+    let limit = end_at.saturating_duration_since(Instant::now());
     let leader = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
     // Declared after the child, so dropped before it: the leader is not collected by then.
     let mut group = Group { leader };
+    let _bound = held.as_ref().and(leader).map(Bound::of);
     let mut capture = Capture::default();
     let ended = follow(&mut child, &mut capture, limit).await;
     let status = match ended {
@@ -88,6 +102,23 @@ pub(crate) async fn run(prepared: Prepared, limit: Duration) -> (StepStatus, Str
         }
     };
     (status, capture.text())
+}
+
+/// Waits until a launcher has become the program; an answer: it has not, and is gone.
+async fn release(
+    held: Option<&mut Held>,
+    child: &mut Child,
+    end_at: Instant,
+) -> Option<(StepStatus, String)> {
+    let released = tokio::time::timeout_at(end_at, held?.release()).await;
+    let ended = match released {
+        Ok(Ok(_)) => return None,
+        Ok(Err(why)) => (StepStatus::Failed, format!("sandbox: {why}")),
+        Err(_) => (StepStatus::TimedOut, String::new()),
+    };
+    // It leads no group yet, or nothing is in it but itself.
+    let _ = timeout(TERM_GRACE, child.kill()).await;
+    Some(ended)
 }
 
 /// Reads the output until the program ends; none: it did not within the limit.

@@ -5,7 +5,7 @@
 //! `GIT_SSH_COMMAND` nor `PAGER` reaches it.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -13,6 +13,8 @@ use tokio::process::Command;
 
 use crate::environment::{Environment, LANG};
 use crate::programs::PROGRAM_FOLDERS;
+use crate::sandbox::Launcher;
+use crate::sandbox::order::Target;
 
 /// A program file that was looked at just now.
 #[derive(Clone, Debug)]
@@ -21,6 +23,20 @@ pub(crate) struct Pinned {
     path: PathBuf,
     /// How it was called: programs of several names look at it.
     called: String,
+    device: u64,
+    inode: u64,
+}
+
+impl Pinned {
+    /// The very file, for a launcher.
+    pub(crate) fn target(&self) -> Target {
+        Target {
+            path: self.path.clone(),
+            device: self.device,
+            inode: self.inode,
+            called: self.called.clone(),
+        }
+    }
 }
 
 /// Why there is no program to start.
@@ -76,22 +92,34 @@ pub(crate) fn pin(program: &str) -> Result<Pinned, PinError> {
             return Err(PinError::Writable(folder.to_owned()));
         }
     }
-    Ok(Pinned { path, called: program.to_owned() })
+    let (device, inode) = (about.dev(), about.ino());
+    Ok(Pinned { path, called: program.to_owned(), device, inode })
 }
 
 /// A process that is not yet started: arguments, folder and output are the caller's.
 pub(crate) fn command(pinned: &Pinned, environment: &Environment) -> Command {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place where a process begins")]
-    let mut command = Command::new(&pinned.path);
+    let mut command = bare(&pinned.path, environment);
+    command.arg0(&pinned.called).stdin(Stdio::null()).process_group(0);
     command
-        .arg0(&pinned.called)
+}
+
+/// A launcher that is not yet started: the program's arguments, folder and output are the caller's.
+/// It makes its own group or session, which only a process can that leads no group yet.
+pub(crate) fn launcher(launcher: &Launcher, environment: &Environment) -> Command {
+    let mut command = bare(&launcher.path, environment);
+    command.arg0("nightcrew").args(&launcher.words);
+    command
+}
+
+fn bare(path: &Path, environment: &Environment) -> Command {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place where a process begins")]
+    let mut command = Command::new(path);
+    command
         .env_clear()
         .env("PATH", PROGRAM_FOLDERS.join(":"))
         .env("HOME", &environment.home)
         .env("LANG", LANG)
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .process_group(0);
+        .current_dir("/");
     if let Some(tz) = &environment.tz {
         command.env("TZ", tz);
     }

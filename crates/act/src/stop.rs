@@ -61,7 +61,8 @@ pub(crate) struct Stopped {
     pub(crate) killed: Vec<Pid>,
 }
 
-struct Held {
+/// A process that was opened while it was what it was taken for.
+pub(crate) struct Held {
     identity: Identity,
     fd: OwnedFd,
 }
@@ -212,7 +213,7 @@ fn writes_to(pid: Pid, log: &Path) -> bool {
 }
 
 /// Opens a process, unless it is gone.
-fn hold(held: &mut Vec<Held>, identity: Identity) -> Result<(), StopError> {
+pub(crate) fn hold(held: &mut Vec<Held>, identity: Identity) -> Result<(), StopError> {
     let pid = identity.pid;
     if pid == getpid() {
         return Err(StopError::Never { pid, what: "the crew itself" });
@@ -245,7 +246,7 @@ fn one_group(held: &[Held]) -> Result<(), StopError> {
     if is_one { Ok(()) } else { Err(StopError::Several { list: listed(&pids(held)) }) }
 }
 
-fn signal(process: &Held, signal: Signal) -> Result<(), StopError> {
+pub(crate) fn signal(process: &Held, signal: Signal) -> Result<(), StopError> {
     match send(&process.fd, signal) {
         Ok(()) | Err(Errno::SRCH) => Ok(()),
         Err(errno) => Err(StopError::Signal { pid: process.identity.pid, source: errno.into() }),

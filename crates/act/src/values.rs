@@ -47,12 +47,14 @@ pub(crate) fn logrotate_config(text: &str, files: &Files) -> Result<(), String> 
     Ok(())
 }
 
-pub(crate) fn among(words: &[&str], text: &str) -> Result<(), String> {
-    if words.contains(&text) {
-        Ok(())
-    } else {
-        Err(format!("`{text}` is none of {}", words.join(", ")))
+pub(crate) fn among(words: &[impl AsRef<str>], text: &str) -> Result<(), String> {
+    let mut words = words.iter().map(AsRef::as_ref);
+    if words.clone().any(|word| word == text) {
+        return Ok(());
     }
+    let first = words.next().unwrap_or_default().to_owned();
+    let listed = words.fold(first, |listed, word| format!("{listed}, {word}"));
+    Err(format!("`{text}` is none of {listed}"))
 }
 
 /// Digits only: a sign, a space or a fraction is not a number here.
@@ -78,6 +80,17 @@ pub(crate) fn with_sign(text: &str, signs: &[(char, u64)], min: u64) -> Result<(
     let signs: Vec<String> = signs.iter().map(|(sign, _)| format!("N{sign}")).collect();
     let least = signs.first().map_or("", String::as_str).replace('N', &min.to_string());
     Err(format!("`{text}` is not {} of at least {least}", signs.join(" or ")))
+}
+
+/// A duration in seconds or minutes.
+pub(crate) fn seconds(text: &str, min: u64, max: u64) -> Result<(), String> {
+    let in_seconds = text.strip_suffix('s').and_then(digits);
+    let in_minutes = text.strip_suffix('m').and_then(digits);
+    let value = in_seconds.or(in_minutes.map(|minutes| minutes.saturating_mul(60)));
+    match value {
+        Some(value) if (min..=max).contains(&value) => Ok(()),
+        Some(_) | None => Err(format!("`{text}` is not a duration from {min}s to {max}s")),
+    }
 }
 
 pub(crate) fn moment(text: &str) -> Result<(), String> {
@@ -125,9 +138,16 @@ pub(crate) fn described(kind: &Operand) -> String {
         Operand::Moment => "a moment".to_owned(),
         Operand::Properties => "names of properties".to_owned(),
         Operand::Unit | Operand::AnyUnit => "the name of a unit".to_owned(),
-        Operand::Service => "the name of a declared service".to_owned(),
-        Operand::AnyContainer => "the name of a container".to_owned(),
+        Operand::Seconds { min, max } => format!("a duration from {min}s to {max}s"),
+        Operand::Name => "a name".to_owned(),
+        Operand::Loopback => "127.0.0.1, ::1 or localhost".to_owned(),
+        Operand::Container(_) => "the name of a container".to_owned(),
+        Operand::ComposeService(_) => "the name of a service of Compose".to_owned(),
+        Operand::ComposeFile => "the compose file of a declared service".to_owned(),
+        Operand::Formula => "the name of a formula".to_owned(),
+        Operand::LaunchdTarget => "a job of launchd".to_owned(),
         Operand::Deployment | Operand::AnyDeployment => "deployment/NAME".to_owned(),
+        Operand::DeploymentName => "the name of a deployment".to_owned(),
         Operand::CleanFile => "a file below a clean root".to_owned(),
         Operand::LogrotateConfig => format!("{LOGROTATE_CONFIG} or a file in {LOGROTATE_FOLDER}"),
         Operand::Path => "an absolute path".to_owned(),

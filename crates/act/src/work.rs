@@ -5,19 +5,31 @@ use std::fmt::Display;
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
+use nightcrew_model::id::ServiceName;
 use rustix::fs::{AtFlags, FileType};
 
+use crate::check_logs::Count;
+use crate::compose::ComposeService;
+use crate::container::{Container, Task};
 use crate::environment::Environment;
 use crate::files::Files;
+use crate::grammar::SandboxProfile;
+use crate::memory::{Raise, Whose};
+use crate::question::Question;
+use crate::reload::Telling;
+use crate::request::Call;
 use crate::restart::Restart;
 use crate::roots::CleanPath;
+use crate::rotate::Rotation;
 use crate::run::Prepared;
-use crate::spawn::{PinError, command, pin};
+use crate::sandbox::{self, NotConfined};
+use crate::spawn::{PinError, pin};
 use crate::sweep::Sweep;
 use crate::values::logrotate_config;
 
-/// One of the three kinds of work that exist.
+/// One of the kinds of work that exist.
 #[derive(Debug)]
 pub(crate) enum Work {
     /// Removing files.
@@ -26,6 +38,26 @@ pub(crate) enum Work {
     Restart(Box<Restart>, Environment),
     /// Running a program.
     Run(Program),
+    /// Asking something of a container.
+    Container(Container, Task),
+    /// Restarting the containers of a service of Compose, with the patience for each.
+    Compose(ComposeService, Duration),
+    /// Sending a signal to a service's process.
+    Tell(Telling),
+    /// Sending an HTTP request.
+    Request(Call),
+    /// Moving a log file aside.
+    Rotate(Rotation),
+    /// Counting lines of logs.
+    Logs(Count),
+    /// Looking at what was seen last.
+    Question(ServiceName, Question),
+    /// Looking how much memory is in use.
+    Memory(Whose),
+    /// Raising a memory limit.
+    Raise(Raise),
+    /// Waiting.
+    Wait(Duration),
 }
 
 /// A program to run, with what must still be as it was when the gate looked.
@@ -39,6 +71,8 @@ pub(crate) struct Program {
     pub(crate) files: Vec<CleanPath>,
     /// The configurations that it reads.
     pub(crate) configs: Vec<String>,
+    /// What it may do beside reading.
+    pub(crate) sandbox: SandboxProfile,
     pub(crate) environment: Environment,
 }
 
@@ -47,6 +81,8 @@ pub(crate) struct Program {
 pub(crate) enum NotReady {
     #[error(transparent)]
     Pin(#[from] PinError),
+    #[error("sandbox: {0}")]
+    NotConfined(#[from] NotConfined),
     #[error("{path} is no longer what the gate saw: {why}")]
     Changed { path: String, why: String },
 }
@@ -58,7 +94,8 @@ impl Program {
     /// link, and is given their bare names: no path is resolved after this look.
     pub(crate) fn prepare(&self) -> Result<Prepared, NotReady> {
         let program = self.argv.first().map_or("", String::as_str);
-        let mut command = command(&pin(program)?, &self.environment);
+        let (mut command, mut confinement) =
+            sandbox::command(&pin(program)?, &self.environment, &self.sandbox)?;
         for config in &self.configs {
             logrotate_config(config, &Files::Real).map_err(|why| changed(config, why))?;
         }
@@ -84,8 +121,11 @@ impl Program {
                 return Err(changed(program, "files can be changed safely on Linux only"));
             }
             command.current_dir(format!("/proc/self/fd/{}", folder.as_raw_fd()));
+            if let Some(confinement) = &mut confinement {
+                confinement.grant_folder();
+            }
         }
-        Ok(Prepared { command, folder })
+        Ok(Prepared { command, folder, confinement })
     }
 }
 

@@ -87,7 +87,10 @@ fn as_group(message: &Message) -> GroupContent {
     let mut annotations = Labels::default();
     annotations.set("summary", &message.title);
     annotations.set("description", &message.summary);
-    let over = matches!(message.kind, NotificationKind::Resolved | NotificationKind::AllClear);
+    let over = matches!(
+        message.kind,
+        NotificationKind::Resolved | NotificationKind::ApprovalEnded | NotificationKind::AllClear
+    );
     let status = if over { AlertStatus::Resolved } else { AlertStatus::Firing };
     let mut group = GroupContent::new("nightcrew".into(), message.subject_key().into());
     group.group_labels.set("alertname", labels.get("alertname").unwrap_or_default());

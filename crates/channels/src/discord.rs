@@ -23,7 +23,7 @@ use nightcrew_model::unit::Millis;
 use nightcrew_runtime::http::{Http, Method, Request, Response};
 use serde_json::{Value, json};
 
-use crate::message::{MENTION_CHARS_MAX, Message};
+use crate::message::{ActionKind, MENTION_CHARS_MAX, Message};
 use crate::receiver::{
     self, REQUEST_TIMEOUT, Secrets, body_text, from_seconds, header, retry_after,
 };
@@ -60,8 +60,14 @@ const COMPONENT_ROW: u8 = 1;
 /// … a button …
 const COMPONENT_BUTTON: u8 = 2;
 
-/// … and its usual look.
+/// … its usual look, …
 const STYLE_PRIMARY: u8 = 1;
+
+/// … that of a yes …
+const STYLE_SUCCESS: u8 = 3;
+
+/// … and that of a no.
+const STYLE_DANGER: u8 = 4;
 
 /// The error code "unknown message": it was removed by somebody.
 const CODE_UNKNOWN_MESSAGE: u64 = 10_008;
@@ -190,7 +196,12 @@ fn rich(message: &Message) -> Value {
         .iter()
         .filter_map(|action| {
             let id = action.button.as_ref()?;
-            let (kind, style) = (COMPONENT_BUTTON, STYLE_PRIMARY);
+            let kind = COMPONENT_BUTTON;
+            let style = match action.kind {
+                ActionKind::Acknowledge | ActionKind::Resolve => STYLE_PRIMARY,
+                ActionKind::Approve => STYLE_SUCCESS,
+                ActionKind::Deny => STYLE_DANGER,
+            };
             let label = action.kind.label();
             Some(json!({"type": kind, "style": style, "label": label, "custom_id": id}))
         })

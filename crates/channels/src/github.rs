@@ -60,8 +60,8 @@ pub(crate) async fn deliver(to: &Tracker<'_>, message: &Message, http: &Http) ->
         };
     }
     let wanted = match message.kind {
-        Kind::Escalated | Kind::Firing | Kind::Digest => Wanted::Open,
-        Kind::Resolved | Kind::Test => Wanted::Closed,
+        Kind::Escalated | Kind::ApprovalWanted | Kind::Firing | Kind::Digest => Wanted::Open,
+        Kind::Resolved | Kind::ApprovalEnded | Kind::Test => Wanted::Closed,
         Kind::Acknowledged => Wanted::AsItIs,
         Kind::AllClear => {
             return Delivery::Permanent {
@@ -78,7 +78,7 @@ pub(crate) async fn deliver(to: &Tracker<'_>, message: &Message, http: &Http) ->
 }
 
 /// `owner/name`, in the letters that GitHub allows.
-fn is_repository(text: &str) -> bool {
+pub(crate) fn is_repository(text: &str) -> bool {
     let name = |part: &str| {
         !part.is_empty()
             && !part.bytes().all(|b| b == b'.')
@@ -103,7 +103,9 @@ impl Desk<'_> {
         let repeat = self.message.sending == Sending::PossibleRepeat;
         let over = matches!(
             self.message.kind,
-            NotificationKind::Resolved | NotificationKind::Acknowledged
+            NotificationKind::Resolved
+                | NotificationKind::ApprovalEnded
+                | NotificationKind::Acknowledged
         );
         let number = match known {
             Some(number) => Some(number),
@@ -313,7 +315,7 @@ fn delivered(number: u64) -> Delivery {
 }
 
 /// How long the limit of the hour holds, against the clock of the answer.
-fn until_reset(answer: &Response) -> Option<Millis> {
+pub(crate) fn until_reset(answer: &Response) -> Option<Millis> {
     if header(answer, "x-ratelimit-remaining")? != "0" {
         return None;
     }

@@ -27,7 +27,7 @@ const SUMMARY_CHARS_MAX: usize = 3_000;
 const VALUE_CHARS_MAX: usize = 600;
 
 /// What keeps an `@` or a `#` from acting.
-const WORD_JOINER: char = '\u{2060}';
+pub(crate) const WORD_JOINER: char = '\u{2060}';
 
 /// The hidden marker of a key.
 pub(crate) fn marker(key: &str) -> String {
@@ -78,7 +78,7 @@ pub(crate) fn body(message: &Message, keys: &[&str]) -> String {
 }
 
 /// A block of code whose fence is longer than any run of backticks inside.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat((longest + 1).max(3));
     format!("{fence}text\n{text}\n{fence}")
@@ -97,7 +97,7 @@ fn called(mentions: &[String]) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-fn escaped(text: &str, chars_max: usize) -> String {
+pub(crate) fn escaped(text: &str, chars_max: usize) -> String {
     let pieces = text.trim().chars().flat_map(|c| {
         let piece = match c {
             '<' => Piece::Entity("&lt;"),

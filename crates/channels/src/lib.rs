@@ -17,6 +17,7 @@
 //! 4. a fake of the service in `crates/testkit`, which refuses what the service would refuse.
 
 mod alertmanager;
+pub mod approval;
 pub mod channel;
 pub mod console;
 mod discord;
@@ -37,4 +38,5 @@ pub mod subject_key;
 mod telegram;
 pub mod template;
 mod text;
+pub mod ticket;
 mod webhook;

@@ -14,6 +14,7 @@ use nightcrew_model::mute::Scope;
 use nightcrew_model::severity::Severity;
 use nightcrew_model::unit::Millis;
 
+use crate::approval::ApprovalView;
 use crate::group::GroupContent;
 use crate::subject_key;
 use crate::text::one_line;
@@ -76,6 +77,8 @@ pub struct Message {
     /// Who is called by name, in the form of the channel, as the operator configured it: the only
     /// text that can call anybody.
     pub mentions: Vec<String>,
+    /// The plan that waits for a yes or a no.  Its lines stand before the story, whatever the channel.
+    pub approval: Option<ApprovalView>,
     /// What a person can do about it.
     pub actions: Vec<Action>,
     /// The earlier message about the same subject through the same channel.
@@ -143,6 +146,10 @@ pub enum ActionKind {
     Acknowledge,
     /// Say that it is over.
     Resolve,
+    /// Let a plan run.
+    Approve,
+    /// Do not let a plan run.
+    Deny,
 }
 
 impl ActionKind {
@@ -152,6 +159,8 @@ impl ActionKind {
         match self {
             Self::Acknowledge => "Acknowledge",
             Self::Resolve => "Resolve",
+            Self::Approve => "Approve",
+            Self::Deny => "Deny",
         }
     }
 
@@ -161,6 +170,8 @@ impl ActionKind {
         match self {
             Self::Acknowledge => "acknowledge",
             Self::Resolve => "resolve",
+            Self::Approve => "approve",
+            Self::Deny => "deny",
         }
     }
 }
@@ -209,6 +220,7 @@ impl Message {
             story: Vec::new(),
             record: None,
             mentions: Vec::new(),
+            approval: None,
             actions: Vec::new(),
             edits: None,
             sending: Sending::First,
@@ -279,8 +291,13 @@ impl Message {
     pub(crate) fn replaces(&self) -> Option<&Receipt> {
         use NotificationKind as Kind;
         match self.kind {
-            Kind::Resolved | Kind::Acknowledged => self.edits.as_ref(),
-            Kind::Escalated | Kind::Firing | Kind::Digest | Kind::AllClear | Kind::Test => None,
+            Kind::Resolved | Kind::ApprovalEnded | Kind::Acknowledged => self.edits.as_ref(),
+            Kind::Escalated
+            | Kind::ApprovalWanted
+            | Kind::Firing
+            | Kind::Digest
+            | Kind::AllClear
+            | Kind::Test => None,
         }
     }
 
@@ -342,6 +359,10 @@ impl Message {
         shown.title = one_line(&self.title, TITLE_CHARS_MAX);
         shown.summary = one_line(&self.summary, SUMMARY_CHARS_MAX);
         shown.story = bounded_story(&self.story);
+        if let Some(approval) = &mut shown.approval {
+            shown.story.splice(0..0, approval.lines());
+            approval.bound();
+        }
         shown.record = self
             .record
             .as_ref()
@@ -443,8 +464,12 @@ mod tests {
         message.edits = Some(Receipt("99".into()));
         for kind in NotificationKind::ALL {
             message.kind = kind;
-            let silent =
-                matches!(kind, NotificationKind::Resolved | NotificationKind::Acknowledged);
+            let silent = matches!(
+                kind,
+                NotificationKind::Resolved
+                    | NotificationKind::ApprovalEnded
+                    | NotificationKind::Acknowledged
+            );
             assert_eq!(message.replaces().is_some(), silent, "{kind}");
         }
     }

@@ -1,7 +1,9 @@
 //! Opsgenie's alert API, and whatever speaks it.
 //!
 //! Create, acknowledge and close carry the key of the subject as alias, so that they meet the same
-//! alert; a repeat of a create only counts up.
+//! alert; a repeat of a create only counts up.  A plan that waits for an approval makes the alert of
+//! its incident: somebody has to be woken within minutes, and when nobody answers, the escalation
+//! that follows is of the same alert and wakes nobody twice.  The end of the question closes it, unless the escalation goes on with it.
 //!
 //! Limits ("Create Alert"), in characters: message 130, alias 512, description 15,000, entity 512,
 //! source 100, note 25,000; 50 responders, 20 tags of 50; `details` 8,000 together.
@@ -53,13 +55,15 @@ pub(crate) async fn deliver(to: &Integration<'_>, message: &Message, http: &Http
     use NotificationKind as Kind;
     let alias = alias(message);
     let (path, body) = match message.kind {
-        Kind::Escalated | Kind::Firing | Kind::Digest | Kind::Test => {
+        Kind::Escalated | Kind::ApprovalWanted | Kind::Firing | Kind::Digest | Kind::Test => {
             ("/v2/alerts".to_owned(), create(to, &alias, message))
         }
         Kind::Acknowledged => {
             (format!("/v2/alerts/{alias}/acknowledge?identifierType=alias"), note(message))
         }
-        Kind::Resolved => (format!("/v2/alerts/{alias}/close?identifierType=alias"), note(message)),
+        Kind::Resolved | Kind::ApprovalEnded => {
+            (format!("/v2/alerts/{alias}/close?identifierType=alias"), note(message))
+        }
         Kind::AllClear => {
             return Delivery::Permanent {
                 error: "Opsgenie has nothing for a daily word that all is well: send `all_clear` \

@@ -1,7 +1,10 @@
 //! `PagerDuty`, Events API v2.
 //!
 //! `trigger`, `acknowledge` and `resolve` carry the key of the subject as their `dedup_key`, so
-//! that they meet the same incident, and a repeat makes no second one.
+//! that they meet the same incident, and a repeat makes no second one.  A plan that waits for an
+//! approval triggers the incident, with its full severity: somebody has to be woken within minutes,
+//! and when nobody answers, the escalation that follows meets the same incident and is not lost in
+//! one of low urgency.  The end of the question resolves it, unless the escalation goes on with it.
 //!
 //! Limits ("Send an alert event"): summary 1,024 characters, `dedup_key` 255, the whole event
 //! 512 KB; where it is larger, `custom_details` go.
@@ -55,9 +58,11 @@ pub(crate) async fn deliver(
 fn event(routing_key: &Secret, message: &Message) -> Option<Value> {
     use NotificationKind as Kind;
     let action = match message.kind {
-        Kind::Escalated | Kind::Firing | Kind::Digest | Kind::Test => "trigger",
+        Kind::Escalated | Kind::ApprovalWanted | Kind::Firing | Kind::Digest | Kind::Test => {
+            "trigger"
+        }
         Kind::Acknowledged => "acknowledge",
-        Kind::Resolved => "resolve",
+        Kind::Resolved | Kind::ApprovalEnded => "resolve",
         Kind::AllClear => return None,
     };
     let mut event = json!({

@@ -17,7 +17,7 @@ use nightcrew_model::event::Delivery;
 use nightcrew_runtime::http::{Http, Request, Response};
 use serde_json::{Value, json};
 
-use crate::message::Message;
+use crate::message::{ActionKind, Message};
 use crate::receiver::{self, REQUEST_TIMEOUT, Secrets, body_text};
 use crate::sign::sign;
 use crate::text::{Piece, lines_within, one_line, within};
@@ -148,12 +148,18 @@ pub(crate) fn rich(message: &Message) -> Value {
         .iter()
         .filter_map(|action| {
             let value = action.button.as_ref()?;
-            Some(json!({
+            let mut button = json!({
                 "type": "button",
                 "text": plain_text(action.kind.label()),
                 "action_id": format!("nightcrew_{}", action.kind.as_str()),
                 "value": value,
-            }))
+            });
+            match action.kind {
+                ActionKind::Approve => button["style"] = json!("primary"),
+                ActionKind::Deny => button["style"] = json!("danger"),
+                ActionKind::Acknowledge | ActionKind::Resolve => {}
+            }
+            Some(button)
         })
         .collect();
     if !buttons.is_empty() {

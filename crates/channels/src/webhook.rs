@@ -109,7 +109,7 @@ fn ours(message: &Message) -> Value {
     let actions: Vec<Value> = actions
         .map(|action| json!({"kind": action.kind.as_str(), "command": action.command}))
         .collect();
-    json!({
+    let mut body = json!({
         "version": VERSION,
         "dedup_key": message.dedup_key(),
         "subject_key": message.subject_key(),
@@ -131,7 +131,17 @@ fn ours(message: &Message) -> Value {
         "mentions": message.mentions,
         "group": message.group().map(group),
         "digest": digest(&message.about),
-    })
+    });
+    if let Some(approval) = &message.approval {
+        body["approval"] = json!({
+            "attempt": approval.attempt.to_string(),
+            "hash": approval.hash,
+            "class": approval.class,
+            "steps": approval.steps,
+            "expires_at": approval.expires_at,
+        });
+    }
+    body
 }
 
 fn group(content: &GroupContent) -> Value {

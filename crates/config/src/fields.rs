@@ -160,6 +160,8 @@ impl<'a> Fields<'a> {
 
     /// Notes every key that nobody asked for, as severe as the caller judges it.
     pub(crate) fn finish_with(self, report: &mut Report, judge: impl Fn(&At<'a>) -> Severity) {
+        #[cfg(test)]
+        crate::schema::tests::note_asked(&self.at.path, &self.declared);
         let entries = self.at.node.object().map(|object| &object.entries);
         for entry in entries.into_iter().flatten() {
             if self.declared.contains(&entry.key) {

@@ -10,6 +10,7 @@
 //! of a load is told at once, each with its place, and none shows a secret.
 
 mod decode;
+pub mod document;
 pub mod env;
 mod fields;
 pub mod import;
@@ -22,6 +23,7 @@ mod nearest;
 pub mod problem;
 mod read;
 pub mod rule_test;
+pub mod schema;
 mod secret;
 pub mod settings;
 mod substitute;

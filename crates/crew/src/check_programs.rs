@@ -5,10 +5,10 @@
 
 use nightcrew_act::executor::Executor;
 use nightcrew_act::gate::{Gate, Judgement};
+use nightcrew_act::surroundings::{Sight, Surroundings};
 use nightcrew_model::plan::{StepOutcome, StepStatus};
 use nightcrew_model::unit::Millis;
 use nightcrew_observe::check::command::{Ended, Programs, Ran, Running};
-use nightcrew_runtime::clock::Clock;
 
 use crate::handle::Handle;
 use crate::heal::gate_of;
@@ -17,12 +17,17 @@ use crate::heal::gate_of;
 #[derive(Debug)]
 pub(crate) struct CheckPrograms {
     gate: Gate,
-    clock: Clock,
+    around: Surroundings,
 }
 
 impl CheckPrograms {
     pub(crate) fn new(handle: &Handle) -> Self {
-        Self { gate: gate_of(&handle.settings()), clock: handle.clock().clone() }
+        let around = Surroundings {
+            clock: handle.clock().clone(),
+            http: handle.http().clone(),
+            sight: Sight::default(),
+        };
+        Self { gate: gate_of(&handle.settings()), around }
     }
 }
 
@@ -31,7 +36,7 @@ impl Programs for CheckPrograms {
         Box::pin(async move {
             let Judgement { verdict, admitted } = self.gate.admit_check(argv);
             let Some(admitted) = admitted else { return Err(verdict.reason) };
-            let outcome = Executor::Live.execute(admitted, timeout, &self.clock).await;
+            let outcome = Executor::Live.execute(admitted, timeout, &self.around).await;
             let StepOutcome { status, output, .. } = outcome;
             let ended = match status {
                 StepStatus::Succeeded => Ended::Exited(Some(0)),

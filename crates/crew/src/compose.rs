@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use nightcrew_channels::approval::ApprovalView;
 use nightcrew_channels::group::{AlertContent, AlertStatus, GroupContent};
 use nightcrew_channels::message::{
     About, Action, ActionKind, DigestContent, IncidentContent, Message,
@@ -13,7 +14,7 @@ use nightcrew_journal::entry::Entry;
 use nightcrew_journal::limit::ENTRIES_MAX;
 use nightcrew_journal::row::{AlertRow, OutboxRow};
 use nightcrew_model::alert::Alert;
-use nightcrew_model::decision::{CrewTopic, Fact, NotificationKind, Reason, Subject};
+use nightcrew_model::decision::{CrewTopic, Decision, Fact, NotificationKind, Reason, Subject};
 use nightcrew_model::escalation::Person;
 use nightcrew_model::id::{GroupKey, IncidentId, NotificationId, PersonName, ReceiverName};
 use nightcrew_model::labels::{Fingerprint, Labels};
@@ -241,7 +242,37 @@ async fn incident_message(
     message.story.extend(because.and_then(|decision| instead_of(&decision.reason)));
     message.record = Some(handle.settings().workspace_dir.join(incident_path(&record)));
     message.actions = actions(id, row.kind);
+    if row.kind == NotificationKind::ApprovalWanted {
+        let until = because.map_or(row.queued_at, |decision| decision.at);
+        message.approval = wanted(&decisions, until);
+        message.actions = message.approval.iter().flat_map(ApprovalView::actions).collect();
+    }
     Ok(message)
+}
+
+/// The plan that waited when a message was queued.
+fn wanted(decisions: &[Decision], until: Timestamp) -> Option<ApprovalView> {
+    let before = || decisions.iter().rev().filter(|decision| decision.at <= until);
+    let (attempt, hash, verdicts, expires_at) = before().find_map(|decision| {
+        let Fact::ApprovalRequested { attempt, hash, verdicts, expires_at } = &decision.fact else {
+            return None;
+        };
+        Some((*attempt, *hash, verdicts, *expires_at))
+    })?;
+    let plan = before().find_map(|decision| match &decision.fact {
+        Fact::AttemptPlanned { attempt: planned, plan } if *planned == attempt => Some(plan),
+        _ => None,
+    })?;
+    let steps = plan.steps.iter().zip(verdicts).map(|(step, verdict)| {
+        format!("{} ({}): {}", step.description, verdict.class, verdict.argv.join(" "))
+    });
+    Some(ApprovalView {
+        attempt,
+        hash,
+        class: verdicts.iter().map(|verdict| verdict.class).max()?,
+        steps: steps.collect(),
+        expires_at,
+    })
 }
 
 /// What a person can do about an incident.
@@ -260,6 +291,8 @@ fn actions(id: IncidentId, kind: NotificationKind) -> Vec<Action> {
         NotificationKind::Escalated => vec![acknowledge, resolve],
         NotificationKind::Acknowledged => vec![resolve],
         NotificationKind::Resolved
+        | NotificationKind::ApprovalWanted
+        | NotificationKind::ApprovalEnded
         | NotificationKind::Firing
         | NotificationKind::Digest
         | NotificationKind::AllClear

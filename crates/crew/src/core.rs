@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
+use nightcrew_config::settings::Service;
 use nightcrew_detect::judge::Judge;
 use nightcrew_detect::judge::rules::Rules;
 use nightcrew_engine::settings::{AllClear, Listener, Settings};
@@ -116,15 +117,33 @@ pub fn rules(settings: &nightcrew_config::settings::Settings) -> Settings {
     };
     let triage = settings.triage.clone();
     let healing = &settings.healing;
+    let services = || settings.services.values();
+    let named = |service: &Service| service.name.clone();
     Settings {
         playbooks: settings.playbooks.clone(),
         mode: settings.mode,
         cooldown: healing.cooldown,
         dedup_window: healing.dedup_window,
+        relapse_window: healing.relapse_window,
         resolve_timeout: healing.resolve_timeout,
         verify_needed: healing.verify_needed,
         verify_interval: healing.verify_interval,
         verify_deadline: healing.verify_deadline,
+        autonomy: healing.autonomy,
+        autonomy_of: services().filter_map(|it| Some((named(it), it.autonomy?))).collect(),
+        ask_from: healing.ask_from,
+        approval_timeout: healing.approval_timeout,
+        run_limit: healing.run_limit,
+        playbook_breaker: healing.playbook_breaker,
+        groups: services().filter_map(|it| Some((named(it), it.group.clone()?))).collect(),
+        group_down_max_percent: healing.group_down_max_percent,
+        units: services().filter_map(|it| Some((named(it), it.unit.clone()?))).collect(),
+        tickets_kept: settings
+            .trackers
+            .iter()
+            .map(|tracker| tracker.reopen_window)
+            .max()
+            .unwrap_or(Millis(0)),
         channels: settings.channels.iter().map(listener).collect(),
         dedup_fields: triage.dedup_fields,
         routing: triage.routing,
@@ -436,7 +455,12 @@ impl Core {
     /// What the state asks for.
     fn wants(&self) -> Work {
         let recent = self.state.recent_actions().to_vec();
-        Work { due: self.state.due(), wanted: self.state.wanted(), recent }
+        Work {
+            plans: self.state.plans_due(),
+            due: self.state.due(),
+            wanted: self.state.wanted(),
+            recent,
+        }
     }
 }
 

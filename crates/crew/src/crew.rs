@@ -31,6 +31,7 @@ use crate::recorder::{self, Recorder, Upkeep};
 use crate::recording::Recording;
 use crate::sources::{self, SourceTask};
 use crate::telemetry::{SpansTask, Telemetry};
+use crate::tickets::{Keeper, ResolverTask};
 
 /// How long a stop waits for actions under way.
 pub const ACTIONS_END_MAX: Millis = Millis::from_secs(20);
@@ -53,6 +54,9 @@ const LOGS_ANALYZER: &str = "logs-analyzer";
 const ALERT_HANDLER: &str = "alert-handler";
 const AUTOHEAL: &str = "autoheal";
 const REPORTER: &str = "reporter";
+/// The members that are there where a tracker of tickets is configured.
+const TICKET_KEEPER: &str = "ticket-keeper";
+const TICKET_RESOLVER: &str = "ticket-resolver";
 
 /// The doors to the world that a crew is given; tests give others.
 pub struct Doors {
@@ -105,6 +109,9 @@ impl Crew {
         {
             std::fs::create_dir_all(&path).map_err(|source| StartError::Folder { path, source })?;
         }
+        if let Err(error) = nightcrew_act::sandbox::clear(&settings.data_dir) {
+            tracing::warn!("what programs left in their private folders stays: {error}");
+        }
         let data_dir = settings.data_dir.clone();
         let opened = tokio::task::spawn_blocking(move || Journal::open(&data_dir)).await;
         let journal = match opened {
@@ -153,6 +160,7 @@ impl Crew {
         start_logs(&mut driver, &handle)?;
         start_recording(&mut driver, &handle);
         start_reporting(&mut driver, &handle, doors.console);
+        start_tickets(&mut driver, &handle);
         start_overseeing(&mut driver, &handle);
         Ok(Self { handle, driver })
     }
@@ -314,6 +322,25 @@ fn start_reporting(driver: &mut Driver, handle: &Handle, console: Console) {
     task(driver, "insight", REPORTER, Millis::from_secs(600), move || {
         ready(Insight::new(insight.clone()))
     });
+}
+
+fn start_tickets(driver: &mut Driver, handle: &Handle) {
+    for tracker in handle.settings().trackers.clone() {
+        // A round asks; each request is bounded by itself.
+        let round_max = Millis::from_secs(600);
+        let (keeping, kept) = (handle.clone(), tracker.clone());
+        let name = format!("tickets {}", tracker.name);
+        task(driver, &name, TICKET_KEEPER, round_max, move || {
+            ready(Keeper::new(keeping.clone(), kept.clone()))
+        });
+        if let Some(resolver) = &tracker.resolver {
+            let round_max = Millis(round_max.0 + resolver.interval.0);
+            let (handle, name) = (handle.clone(), format!("tickets of people {}", tracker.name));
+            task(driver, &name, TICKET_RESOLVER, round_max, move || {
+                made(Ok(ResolverTask::new(handle.clone(), tracker.clone())))
+            });
+        }
+    }
 }
 
 fn start_overseeing(driver: &mut Driver, handle: &Handle) {

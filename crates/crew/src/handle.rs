@@ -10,7 +10,7 @@ use nightcrew_config::settings::Settings;
 use nightcrew_detect::judge::Judge;
 use nightcrew_engine::settings::Settings as Rules;
 use nightcrew_engine::state::State;
-use nightcrew_engine::work::{Due, Wanted};
+use nightcrew_engine::work::{Due, PlanDue, Wanted};
 use nightcrew_journal::journal::Journal;
 use nightcrew_model::alert::{IncomingAlert, Source};
 use nightcrew_model::decision::Decision;
@@ -19,13 +19,13 @@ use nightcrew_model::id::{ChannelName, IncidentId, MetricName, SourceName, Targe
 use nightcrew_model::sample::{Observation, Sample};
 use nightcrew_model::verdict::RiskClass;
 use nightcrew_observe::source;
-use nightcrew_report::detection_score::DetectionScore;
 use nightcrew_runtime::clock::Clock;
 use nightcrew_runtime::driver::Board;
 use nightcrew_runtime::http::Http;
 use tokio::sync::{Notify, RwLock, mpsc, oneshot, watch};
 
 use crate::audit::Audit;
+use crate::insight::Scores;
 use crate::lane::LaneStats;
 use crate::recording::Recording;
 use crate::reload::{LastReload, Reloader};
@@ -137,6 +137,7 @@ pub(crate) type Release = Box<dyn FnOnce(Result<(), Refusal>) + Send>;
 /// What the engine's state asks for, as of the last commit.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Work {
+    pub(crate) plans: Vec<PlanDue>,
     pub(crate) due: Vec<Due>,
     pub(crate) wanted: Vec<Wanted>,
     pub(crate) recent: Vec<(Timestamp, RiskClass)>,
@@ -200,7 +201,7 @@ pub(crate) struct Shared {
     /// How things stood at the last look of the audit.
     pub(crate) audit: Mutex<Option<Audit>>,
     /// How well the crew saw.
-    pub(crate) insight: Mutex<Option<DetectionScore>>,
+    pub(crate) insight: Mutex<Option<Scores>>,
     /// Where settings come from when somebody asks for a reload.
     pub(crate) reloader: Mutex<Option<Reloader>>,
     /// Held by the reload under way.

@@ -1,10 +1,13 @@
-//! `reporter`, a further task: how well the crew saw, folded from the journal once a minute.
+//! `reporter`, a further task: how well the crew saw and healed, folded from the journal once a
+//! minute.
 
 use std::sync::PoisonError;
 
 use nightcrew_journal::entry::Position;
+use nightcrew_model::decision::Decision;
 use nightcrew_model::unit::Millis;
 use nightcrew_report::detection_score::{DetectionScore, Watching};
+use nightcrew_report::healing_score::{Healing, HealingScore};
 use nightcrew_runtime::driver::{Boxed, Task};
 use tokio::time::sleep;
 
@@ -17,16 +20,29 @@ pub const FOLD: Millis = Millis::from_secs(60);
 /// When it is folded for the first time: after what a start has to do.
 const FIRST: Millis = Millis::from_secs(5);
 
+/// What is folded.
+#[derive(Default)]
+struct Seen {
+    watching: Watching,
+    healing: Healing,
+}
+
+/// How well the crew does, as it was last looked at.
+pub(crate) struct Scores {
+    detection: DetectionScore,
+    healing: HealingScore,
+}
+
 pub(crate) struct Insight {
     handle: Handle,
-    watching: Watching,
+    seen: Seen,
     at: Position,
     round: u64,
 }
 
 impl Insight {
     pub(crate) fn new(handle: Handle) -> Self {
-        Self { handle, watching: Watching::default(), at: Position::START, round: 0 }
+        Self { handle, seen: Seen::default(), at: Position::START, round: 0 }
     }
 
     async fn look(&mut self) -> Result<(), String> {
@@ -37,14 +53,22 @@ impl Insight {
             2 => sleep(FIRST.duration()).await,
             _ => sleep(FOLD.duration()).await,
         }
-        let (watching, after) = (std::mem::take(&mut self.watching), self.at);
+        let (seen, after) = (std::mem::take(&mut self.seen), self.at);
         // What cannot be folded is lost, and folded from the beginning the next time.
         self.at = Position::START;
-        let folded = self.handle.journal().fold(after, watching, Watching::apply).await;
-        (self.watching, self.at) = folded.map_err(|error| chain(&error))?;
-        let score = self.watching.score(self.handle.clock().now());
+        let take = |seen: &mut Seen, decision: &Decision| {
+            seen.watching.apply(decision);
+            seen.healing.apply(decision);
+        };
+        let folded = self.handle.journal().fold(after, seen, take).await;
+        (self.seen, self.at) = folded.map_err(|error| chain(&error))?;
+        let now = self.handle.clock().now();
+        let scores = Scores {
+            detection: self.seen.watching.score(now),
+            healing: self.seen.healing.score(now),
+        };
         let held = &self.handle.0.insight;
-        *held.lock().unwrap_or_else(PoisonError::into_inner) = Some(score);
+        *held.lock().unwrap_or_else(PoisonError::into_inner) = Some(scores);
         Ok(())
     }
 }
@@ -59,6 +83,14 @@ impl Handle {
     /// How well the crew saw in the last 30 days; none until that was looked at.
     #[must_use]
     pub fn detection_score(&self) -> Option<DetectionScore> {
-        self.0.insight.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let held = self.0.insight.lock().unwrap_or_else(PoisonError::into_inner);
+        held.as_ref().map(|scores| scores.detection.clone())
+    }
+
+    /// How well the crew healed in the last 30 days; none until that was looked at.
+    #[must_use]
+    pub fn healing_score(&self) -> Option<HealingScore> {
+        let held = self.0.insight.lock().unwrap_or_else(PoisonError::into_inner);
+        held.as_ref().map(|scores| scores.healing.clone())
     }
 }

@@ -11,6 +11,7 @@ use nightcrew_journal::limit::ENTRIES_MAX;
 use nightcrew_journal::row::Which;
 use nightcrew_model::decision::{Decision, Fact};
 use nightcrew_model::id::IncidentId;
+use nightcrew_model::incident::IncidentState;
 use nightcrew_model::unit::Millis;
 use nightcrew_report::fold::incident_record;
 use nightcrew_report::record::Record;
@@ -23,6 +24,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::core::chain;
 use crate::handle::Handle;
 use crate::oversee::agents;
+use crate::post_mortem::PostMortems;
 
 /// How often the samples are exported.
 const EXPORT: Millis = Millis::from_secs(300);
@@ -53,6 +55,7 @@ pub(crate) struct Records {
     settling: bool,
     next_export: Instant,
     next_heartbeats: Instant,
+    post_mortems: PostMortems,
 }
 
 impl Records {
@@ -66,9 +69,11 @@ impl Records {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .extend(open.iter().map(|row| row.id));
+        let post_mortems = PostMortems::new(&handle).await?;
         let now = Instant::now();
         Ok(Self {
             handle,
+            post_mortems,
             next_write: now,
             settling: false,
             // The first look at everything takes a moment.
@@ -80,7 +85,7 @@ impl Records {
     async fn write_due(&mut self) -> Result<(), String> {
         let changed = || self.handle.0.changed.lock().unwrap_or_else(PoisonError::into_inner);
         let mut until = self.next_export.min(self.next_heartbeats);
-        if !changed().is_empty() {
+        if !changed().is_empty() || self.post_mortems.is_due() {
             until = until.min(self.next_write);
         }
         tokio::select! {
@@ -95,7 +100,7 @@ impl Records {
         if Instant::now() >= self.next_write {
             self.settling = false;
             let began = Instant::now();
-            if let Err(error) = write_changed(&self.handle).await {
+            if let Err(error) = self.write_records().await {
                 // What was not written is still due; the pause comes first.
                 self.next_write = Instant::now() + HEARTBEATS.duration();
                 return Err(error);
@@ -112,6 +117,14 @@ impl Records {
             self.write_heartbeats().await?;
         }
         Ok(())
+    }
+
+    async fn write_records(&mut self) -> Result<(), String> {
+        let mut closed = Vec::new();
+        let written = write_each(&self.handle, |id| closed.push(id)).await;
+        self.post_mortems.add(closed);
+        written?;
+        self.post_mortems.write(&self.handle).await
     }
 
     async fn write_heartbeats(&self) -> Result<(), String> {
@@ -184,23 +197,37 @@ pub(crate) async fn stream(journal: &Journal, name: &str) -> Result<Vec<Entry>, 
 
 /// Writes the record of every incident that changed; after a failure the rest is still due.
 pub(crate) async fn write_changed(handle: &Handle) -> Result<(), String> {
+    // The post-mortem of what closed now is written by the next start.
+    write_each(handle, drop).await
+}
+
+/// The same, and says which of them are closed.
+async fn write_each(handle: &Handle, mut closed: impl FnMut(IncidentId)) -> Result<(), String> {
     let changed = || handle.0.changed.lock().unwrap_or_else(PoisonError::into_inner);
     let mut due = std::mem::take(&mut *changed());
     while let Some(incident) = due.first().copied() {
-        if let Err(error) = write(handle, incident).await {
-            changed().extend(due);
-            return Err(error);
+        match write(handle, incident).await {
+            Ok(Some(IncidentState::Closed)) => closed(incident),
+            Ok(_) => {}
+            Err(error) => {
+                changed().extend(due);
+                return Err(error);
+            }
         }
         due.pop_first();
     }
     Ok(())
 }
 
-/// Writes the record of an incident.
-pub(crate) async fn write(handle: &Handle, id: IncidentId) -> Result<(), String> {
-    let Some(record) = load(handle, id).await? else { return Ok(()) };
-    let workspace = handle.settings().workspace_dir.clone();
-    blocking(move || write_incident(&workspace, &record).map(drop)).await
+/// Writes the record of an incident, and says where the incident stands; none: there is none.
+pub(crate) async fn write(
+    handle: &Handle,
+    id: IncidentId,
+) -> Result<Option<IncidentState>, String> {
+    let Some(record) = load(handle, id).await? else { return Ok(None) };
+    let (workspace, state) = (handle.settings().workspace_dir.clone(), record.state);
+    blocking(move || write_incident(&workspace, &record).map(drop)).await?;
+    Ok(Some(state))
 }
 
 /// Writes the latest sample of every metric, and removes the files that are past their time.
@@ -221,7 +248,7 @@ pub(crate) async fn export(handle: &Handle) -> Result<(), String> {
     .await
 }
 
-async fn blocking(
+pub(crate) async fn blocking(
     write: impl FnOnce() -> std::io::Result<()> + Send + 'static,
 ) -> Result<(), String> {
     match tokio::task::spawn_blocking(write).await {

@@ -91,11 +91,7 @@ impl Step<'_> {
 
     /// Somebody says that it is over.  Where a playbook is at work, its proof decides.
     pub(crate) fn resolve_asked(&mut self, id: IncidentId, by: PersonName) {
-        let Some(incident) = self.state.incidents.get(&id) else {
-            return;
-        };
-        let idle = matches!(incident.state, IncidentState::Open | IncidentState::Escalated);
-        if idle && !self.state.working.contains(&id) {
+        if self.state.is_idle(id) {
             self.resolve(id, false, Reason::Asked { by });
         }
     }

@@ -1,67 +1,96 @@
-//! Attempts: step by step through a plan, then the proof.
+//! Attempts: step by step through a plan.
 
 use nightcrew_model::attempt::AttemptState;
 use nightcrew_model::condition::Truth;
 use nightcrew_model::decision::{Fact, Reason};
 use nightcrew_model::id::{AttemptId, IncidentId, StepIndex};
 use nightcrew_model::incident::IncidentState;
-use nightcrew_model::plan::{Mode, StepOutcome};
-use nightcrew_model::sample::Sample;
-use nightcrew_model::unit::Millis;
+use nightcrew_model::lock::Blocked;
+use nightcrew_model::plan::{Mode, OnFailure, StepOutcome, StepStatus};
 use nightcrew_model::verdict::{Ruling, Verdict};
 
 use crate::Step;
+use crate::attempt_state::is_meant;
+use crate::incident::Attempt;
+use crate::known::{EVIDENCE_AGE_MAX, Looks};
 
 /// How often a proof begins anew because the crew was restarted.
 const PROOFS_BEGUN_MAX: u32 = 4;
 
 impl Step<'_> {
-    /// The gate judged a step: it begins, or the attempt ends here.
+    /// The gate judged a step: it begins, it is skipped, or the attempt ends here.
     pub(crate) fn step_judged(&mut self, id: AttemptId, step: StepIndex, verdict: Verdict) {
         let Some(attempt) = self.state.attempt(id) else {
             return;
         };
-        let reason = match attempt.state {
-            AttemptState::Ready(next) if next == step => Reason::GateAdmitted,
-            AttemptState::Running(cut_off) if cut_off == step && attempt.again => {
-                Reason::RestartedIdempotent
-            }
-            AttemptState::Ready(_)
-            | AttemptState::Running(_)
-            | AttemptState::Verifying
-            | AttemptState::Succeeded
-            | AttemptState::Failed
-            | AttemptState::Interrupted => return,
-        };
-        match verdict.verdict {
-            Ruling::Admitted if self.is_good_already(id, step) => {
-                self.start_verification(id, Reason::AlreadyGood);
-            }
-            Ruling::Admitted => {
-                self.decide(Fact::StepStarted { attempt: id, step, verdict }, reason);
-            }
-            Ruling::Approval | Ruling::Refused => {
-                self.fail(id, Reason::GateRefused { step, reason: verdict.reason });
-            }
+        let is_next = attempt.state == AttemptState::Ready(step);
+        let again = attempt.state == AttemptState::Running(step) && attempt.again;
+        let waits = self.state.waits(attempt) || self.state.awaits_look(attempt, step);
+        if !(is_next && !waits || again) || attempt.step(step).is_none() {
+            return;
+        }
+        if let Some(reason) = self.stops(attempt) {
+            self.fail(id, reason);
+            return;
+        }
+        if is_next && let Some(reason) = self.skips(attempt, step) {
+            self.decide(Fact::StepSkipped { attempt: id, step }, reason);
+            self.step_is_over(id, step);
+            return;
+        }
+        if verdict.verdict == Ruling::Refused {
+            self.step_failed(id, step, Reason::GateRefused { step, reason: verdict.reason });
+        } else if self.is_good_already(id) {
+            self.start_verification(id, Reason::AlreadyGood);
+        } else if let Some(detail) = self.differs(attempt, step, &verdict) {
+            self.fail(id, Reason::PlanChanged { detail });
+        } else {
+            let reason = if again { Reason::RestartedIdempotent } else { Reason::GateAdmitted };
+            self.decide(Fact::StepStarted { attempt: id, step, verdict }, reason);
         }
     }
 
+    /// Why an attempt ends before its next step, and a person gets the incident: its playbook says
+    /// so by what was found, or what was approved a while ago must not begin now.
+    fn stops(&self, attempt: &Attempt) -> Option<Reason> {
+        let service = &attempt.plan.target.service;
+        if attempt.is_late() {
+            let lock = self.state.lock_on(Blocked::AutoRestart, service, self.now);
+            let locked = lock.map(|lock| Reason::Locked { lock: lock.name.clone() });
+            return locked.or_else(|| self.crowd_around(service).map(Reason::from));
+        }
+        let playbook = self.settings.playbook(&attempt.plan.playbook)?;
+        let incident = self.state.incidents.get(&attempt.id.incident)?;
+        let hands_over = attempt.course.begun
+            && self.hands_over(playbook, incident, Some(attempt)) == Truth::True;
+        let condition = playbook.escalate_if.as_ref().filter(|_| hands_over)?.to_string();
+        Some(Reason::EscalateIf { condition })
+    }
+
+    /// Why a step is not done; none: it is.
+    fn skips(&self, attempt: &Attempt, step: StepIndex) -> Option<Reason> {
+        let when = attempt.step(step)?.when.as_ref()?;
+        let looks = Looks::at(self.state, &attempt.plan.target);
+        let looks = looks.since_effect().recent(self.now).with(&attempt.course.results);
+        let truth = when.evaluate(&looks);
+        (truth != Truth::True).then(|| Reason::WhenNotMet { condition: when.to_string(), truth })
+    }
+
     /// Whether a look that was taken after the plan was made shows that nothing is left to do.
-    fn is_good_already(&self, id: AttemptId, step: StepIndex) -> bool {
+    pub(crate) fn is_good_already(&self, id: AttemptId) -> bool {
         let (Some(attempt), Some(incident)) =
             (self.state.attempt(id), self.state.incidents.get(&id.incident))
         else {
             return false;
         };
         let proof = &attempt.plan.verify.condition;
-        let known = self.state.latest.get(&attempt.plan.target);
-        let good = known.and_then(|known| known.get(&proof.metric)).is_some_and(|sample| {
-            sample.at > incident.changed_at && proof.evaluate(&sample.observation) == Truth::True
-        });
-        step == StepIndex(0) && attempt.state == AttemptState::Ready(step) && good
+        let looks = Looks::at(self.state, &attempt.plan.target).after(incident.changed_at);
+        let metrics = proof.metrics();
+        let looked = !metrics.is_empty() && metrics.iter().all(|it| looks.sample(it).is_some());
+        !attempt.course.begun && looked && proof.evaluate(&looks) == Truth::True
     }
 
-    /// A step ended: the next one is due, or the proof, or a person.
+    /// A step ended: the next one is due, or another try, or the proof, or a person.
     pub(crate) fn step_finished(&mut self, id: AttemptId, step: StepIndex, outcome: StepOutcome) {
         let Some(attempt) = self.state.attempt(id) else {
             return;
@@ -69,13 +98,45 @@ impl Step<'_> {
         if attempt.state != AttemptState::Running(step) {
             return;
         }
-        let is_last = usize::from(step.0) + 1 >= attempt.plan.steps.len();
-        let failure = (!outcome.status.is_success()).then(|| outcome.status.to_string());
-        self.decide(Fact::StepFinished { attempt: id, step, outcome }, Reason::StepEnded);
-        match failure {
-            Some(status) => self.fail(id, Reason::StepFailed { step, status }),
-            None if is_last => self.steps_done(id),
-            None => {}
+        let Some(planned) = attempt.step(step) else {
+            return;
+        };
+        let (retry, on_failure) = (planned.retry, planned.on_failure);
+        let n_tried = attempt.course.n_tried.saturating_add(1);
+        let status = outcome.status.clone();
+        let fact = Fact::StepFinished { attempt: id, step, outcome };
+        if status.is_success() {
+            self.decide(fact, Reason::StepEnded);
+            self.step_is_over(id, step);
+        } else if n_tried <= retry.times && status != StepStatus::Refused {
+            let of = retry.times.saturating_add(1);
+            self.decide(fact, Reason::Retried { attempt: n_tried + 1, of });
+        } else if on_failure == OnFailure::Continue {
+            self.decide(fact, Reason::Continued);
+            self.step_is_over(id, step);
+        } else {
+            self.decide(fact, Reason::StepEnded);
+            self.step_failed(id, step, Reason::StepFailed { step, status: status.to_string() });
+        }
+    }
+
+    /// A step is done, or is not to be done.
+    fn step_is_over(&mut self, id: AttemptId, step: StepIndex) {
+        let Some(attempt) = self.state.attempt(id) else {
+            return;
+        };
+        if usize::from(step.0) + 1 >= attempt.plan.steps.len() {
+            self.steps_done(id);
+        }
+    }
+
+    /// A step failed for good: what was done is taken back where the playbook says so.
+    fn step_failed(&mut self, id: AttemptId, step: StepIndex, reason: Reason) {
+        let attempt = self.state.attempt(id);
+        let planned = attempt.and_then(|attempt| attempt.step(step));
+        let rolls_back = planned.is_some_and(|step| step.on_failure == OnFailure::RollBack);
+        if !(rolls_back && self.roll_back(id, &reason)) {
+            self.fail(id, reason);
         }
     }
 
@@ -87,125 +148,62 @@ impl Step<'_> {
         };
         match attempt.plan.mode {
             Mode::DryRun => self.fail(id, Reason::DryRun),
-            Mode::Live => self.start_verification(id, Reason::StepsDone),
+            Mode::Shadow => self.fail(id, Reason::Shadow),
+            Mode::Suggest | Mode::Live => self.start_verification(id, Reason::StepsDone),
         }
     }
 
-    fn start_verification(&mut self, id: AttemptId, reason: Reason) {
+    /// Ends an attempt that did not heal: the next playbook has its turn, or a person gets the
+    /// incident.
+    pub(crate) fn fail(&mut self, id: AttemptId, reason: Reason) {
         let Some(attempt) = self.state.attempt(id) else {
             return;
         };
-        let verify = &attempt.plan.verify;
-        let not_before = verify.wait_after.after(self.now);
-        let deadline = verify.deadline.after(not_before);
-        self.decide(Fact::VerificationStarted { attempt: id, not_before, deadline }, reason);
-    }
-
-    /// A collector looked: the latest sample is kept, proofs go on, and an incident that waits for
-    /// a ground to act may have one now.
-    pub(crate) fn observed(&mut self, sample: &Sample) {
-        self.state.keep(sample);
-        let Some(ids) = self.state.by_target.get(&sample.target) else {
-            return;
-        };
-        for id in ids.clone() {
-            let Some(incident) = self.state.incidents.get(&id) else {
-                continue;
-            };
-            let verifying = incident.attempt.as_ref().map(|attempt| attempt.state)
-                == Some(AttemptState::Verifying);
-            match incident.state {
-                // People may have it by now, because it took too long; a proof is a proof.
-                IncidentState::Verifying | IncidentState::Escalated if verifying => {
-                    self.judge_proof(id, sample);
-                }
-                IncidentState::Verifying => {}
-                IncidentState::Escalated => self.consider(id),
-                IncidentState::Open if self.state.waiting.contains(&id) => self.consider(id),
-                IncidentState::Open
-                | IncidentState::Resolving
-                | IncidentState::Resolved
-                | IncidentState::Closed => {}
-            }
-        }
-    }
-
-    fn judge_proof(&mut self, id: IncidentId, sample: &Sample) {
-        let Some(attempt) = self.state.incidents.get(&id).and_then(|found| found.attempt.as_ref())
-        else {
-            return;
-        };
-        let Some(proof) = &attempt.verification else {
-            return;
-        };
-        let verify = &attempt.plan.verify;
-        let spaced = proof.last_sample.is_none_or(|last| {
-            // Half of the interval: samples that come in a burst are one look, not several.
-            Millis(verify.interval.0 / 2).after(last) <= sample.at
-        });
-        if sample.metric != verify.condition.metric || sample.at < proof.not_before || !spaced {
-            return;
-        }
-        let good = verify.condition.evaluate(&sample.observation);
-        let in_a_row = if good == Truth::True { proof.in_a_row + 1 } else { 0 };
-        if good != Truth::True && proof.last_good == Some(good) {
-            // Still as bad as at the last look: no news, no fact.
-            return;
-        }
-        let (attempt, needed) = (attempt.id, verify.needed.max(1));
-        let sample = sample.clone();
-        self.decide(
-            Fact::VerificationSampled { attempt, sample, good, in_a_row },
-            Reason::FreshSample,
+        let undone = !attempt.course.undo_failed;
+        let meant = is_meant(attempt.plan.mode);
+        self.decide(Fact::AttemptFailed { attempt: id }, reason.clone());
+        let incident = id.incident;
+        let left = self.state.incidents.get(&incident);
+        let fires = left.is_some_and(|found| !found.alerts.is_empty());
+        let open = left.is_some_and(|found| found.state == IncidentState::Open);
+        let hands_over = matches!(
+            reason,
+            Reason::PlanChanged { .. }
+                | Reason::EscalateIf { .. }
+                | Reason::Autonomy { .. }
+                | Reason::Locked { .. }
+                | Reason::BlastRadius { .. }
         );
-        if in_a_row >= needed {
-            let reason = Reason::Verified { samples: in_a_row };
-            self.decide(Fact::AttemptSucceeded { attempt }, reason.clone());
-            self.resolve(id, true, reason);
-            self.consider_waiting();
+        if hands_over {
+            self.escalate(incident, reason);
+        } else if !meant && open && !fires {
+            // Nothing was done, and there is nothing to do any more.
+            self.resolve(incident, false, Reason::AlertsEnded);
+        } else if !meant || open && fires && undone && reason != Reason::DryRun {
+            self.consider(incident);
+        } else {
+            self.escalate(incident, Reason::RemedyFailed { attempt: id });
         }
-    }
-
-    /// Ends a proof whose deadline has passed.
-    pub(crate) fn proof_overdue(&mut self, id: IncidentId) {
-        let Some(attempt) = self.state.incidents.get(&id).and_then(|found| found.attempt.as_ref())
-        else {
-            return;
-        };
-        let Some(proof) = attempt.verification.as_ref().filter(|proof| proof.deadline <= self.now)
-        else {
-            return;
-        };
-        if attempt.state != AttemptState::Verifying {
-            return;
-        }
-        let not_verified = Reason::NotVerified {
-            best: proof.best,
-            needed: attempt.plan.verify.needed.max(1),
-            waited: Millis::between(proof.began, self.now),
-        };
-        let attempt_id = attempt.id;
-        match attempt.cut_off {
-            None => self.fail(attempt_id, not_verified),
-            Some(step) => {
-                let reason = Reason::CutOffEffectUnproven { step };
-                self.decide(Fact::AttemptInterrupted { attempt: attempt_id }, reason);
-                self.escalate(id, not_verified);
-                self.consider_waiting();
-            }
-        }
-    }
-
-    fn fail(&mut self, id: AttemptId, reason: Reason) {
-        self.decide(Fact::AttemptFailed { attempt: id }, reason);
-        self.escalate(id.incident, Reason::RemedyFailed { attempt: id });
         self.consider_waiting();
     }
 
     /// An attempt has ended: what waited for it gets its turn.
-    fn consider_waiting(&mut self) {
+    pub(crate) fn consider_waiting(&mut self) {
         for id in std::mem::take(&mut self.state.waiting) {
             self.consider(id);
+        }
+    }
+
+    /// Lets steps go on whose pause is over, or that waited long enough for a look.
+    pub(crate) fn release_steps(&mut self) {
+        let now = self.now;
+        for id in &self.state.working {
+            let attempt = self.state.incidents.get_mut(id).and_then(|it| it.attempt.as_mut());
+            if let Some(attempt) = attempt {
+                let course = &mut attempt.course;
+                course.paused_until = course.paused_until.filter(|until| *until > now);
+                course.waited_out |= EVIDENCE_AGE_MAX.after(course.ready_at) <= now;
+            }
         }
     }
 
@@ -213,39 +211,63 @@ impl Step<'_> {
     /// for any other, fresh samples decide whether it took effect.
     pub(crate) fn take_up_attempts(&mut self) {
         for id in self.state.working.clone() {
-            let Some(attempt) =
-                self.state.incidents.get_mut(&id).and_then(|found| found.attempt.as_mut())
-            else {
-                continue;
-            };
-            let attempt_id = attempt.id;
-            match attempt.state {
-                AttemptState::Running(step) => {
-                    let action = attempt.plan.steps.get(usize::from(step.0));
-                    if action.is_some_and(|step| step.action.is_idempotent())
-                        || attempt.plan.mode == Mode::DryRun
-                    {
-                        attempt.again = true;
-                    } else {
-                        let reason = Reason::CutOffEffectUnproven { step };
-                        self.start_verification(attempt_id, reason);
-                    }
-                }
-                AttemptState::Verifying => {
-                    // A crew that falls again and again must not keep an incident from a person:
-                    // then the last deadline stands, passed or not.
-                    let n_begun = attempt.verification.as_ref().map_or(0, |proof| proof.n_begun);
-                    if n_begun < PROOFS_BEGUN_MAX {
-                        self.start_verification(attempt_id, Reason::VerificationCutOff);
-                    }
-                }
-                AttemptState::Ready(next) => {
-                    if usize::from(next.0) >= attempt.plan.steps.len() {
-                        self.steps_done(attempt_id);
-                    }
-                }
-                AttemptState::Succeeded | AttemptState::Failed | AttemptState::Interrupted => {}
-            }
+            self.take_up(id);
         }
+    }
+
+    fn take_up(&mut self, id: IncidentId) {
+        let found = self.state.incidents.get_mut(&id).and_then(|found| found.attempt.as_mut());
+        let Some(attempt) = found else {
+            return;
+        };
+        let attempt_id = attempt.id;
+        match attempt.state {
+            AttemptState::Running(step) => {
+                let idempotent = attempt.step(step).is_some_and(|step| step.is_idempotent());
+                if idempotent || !attempt.plan.mode.is_live() {
+                    attempt.again = true;
+                } else {
+                    let reason = Reason::CutOffEffectUnproven { step };
+                    self.start_verification(attempt_id, reason);
+                }
+            }
+            AttemptState::Verifying => {
+                // A crew that falls again and again must not keep an incident from a person:
+                // then the last deadline stands, passed or not.
+                let n_begun = attempt.verification.as_ref().map_or(0, |proof| proof.n_begun);
+                if n_begun < PROOFS_BEGUN_MAX {
+                    self.start_verification(attempt_id, Reason::VerificationCutOff);
+                }
+            }
+            AttemptState::Ready(next) => {
+                if usize::from(next.0) >= attempt.plan.steps.len() {
+                    self.steps_done(attempt_id);
+                }
+            }
+            AttemptState::Undoing(step) => {
+                let undo = attempt.step(step).and_then(|step| step.rollback.as_ref());
+                if undo.is_some_and(nightcrew_model::plan::Action::is_idempotent) {
+                    attempt.again = true;
+                } else {
+                    self.interrupt(attempt_id, step);
+                }
+            }
+            AttemptState::Planned
+            | AttemptState::Awaiting
+            | AttemptState::Undo(_)
+            | AttemptState::Succeeded
+            | AttemptState::Failed
+            | AttemptState::Interrupted
+            | AttemptState::Denied
+            | AttemptState::Expired => {}
+        }
+    }
+
+    /// Nobody knows whether something took effect: a person gets the incident.
+    fn interrupt(&mut self, id: AttemptId, step: StepIndex) {
+        let reason = Reason::CutOffEffectUnproven { step };
+        self.decide(Fact::AttemptInterrupted { attempt: id }, reason.clone());
+        self.escalate(id.incident, reason);
+        self.consider_waiting();
     }
 }

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use nightcrew_model::attempt::AttemptState;
 use nightcrew_model::decision::NotificationKind;
 use nightcrew_model::id::{GroupKey, IncidentId};
 use nightcrew_model::incident::IncidentState;
@@ -24,6 +25,9 @@ pub const EXPIRY_LATE_MAX: Millis = Millis::from_secs(60);
 
 /// How late a group of alerts may be looked at.
 pub const GROUP_LATE_MAX: Millis = Millis::from_secs(120);
+
+/// How late a question to people may expire.
+pub const REQUEST_LATE_MAX: Millis = Millis::from_secs(60);
 
 /// How late a proof may be called overdue.
 pub const PROOF_LATE_MAX: Millis = Millis::from_secs(60);
@@ -52,6 +56,13 @@ pub enum Violation {
     },
     /// A proof whose deadline passed without a word.
     ProofOverdue {
+        /// The incident.
+        incident: IncidentId,
+        /// When it was due.
+        due: Timestamp,
+    },
+    /// A question to people whose time is up without a word.
+    RequestOverdue {
         /// The incident.
         incident: IncidentId,
         /// When it was due.
@@ -95,6 +106,11 @@ impl fmt::Display for Violation {
                 f,
                 "the proof of {incident} was due at {due} and did not end; look at the incident, \
                  and restart the crew"
+            ),
+            Self::RequestOverdue { incident, due } => write!(
+                f,
+                "the approval for {incident} was due at {due} and did not expire; look at the \
+                 incident, and restart the crew"
             ),
             Self::GroupOverdue { group, due } => write!(
                 f,
@@ -147,7 +163,14 @@ impl State {
         }
         let attempt = incident.attempt.as_ref().filter(|attempt| attempt.state.is_active());
         if let Some(attempt) = attempt {
-            let deadline = attempt.verification.as_ref().map(|proof| proof.deadline);
+            let asked = attempt.request.as_ref().filter(|_| self.is_awaiting(id));
+            let due = asked.map(|request| request.expires_at);
+            if let Some(due) = due.filter(|due| REQUEST_LATE_MAX.after(*due) <= now) {
+                return Some(Violation::RequestOverdue { incident: id, due });
+            }
+            let proof = attempt.verification.as_ref();
+            let proof = proof.filter(|_| attempt.state == AttemptState::Verifying);
+            let deadline = proof.map(|proof| proof.deadline);
             let due = deadline.filter(|due| PROOF_LATE_MAX.after(*due) <= now)?;
             return Some(Violation::ProofOverdue { incident: id, due });
         }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use nightcrew_model::decision::{Fact, NotificationKind, Reason};
 use nightcrew_model::escalation::{Level, Policy, Told};
-use nightcrew_model::id::{ChannelName, IncidentId, LevelIndex, PersonName};
+use nightcrew_model::id::{ChannelName, IncidentId, LevelIndex, PersonName, PolicyName};
 use nightcrew_model::mute::MutedBy;
 use nightcrew_model::severity::Severity;
 use nightcrew_model::unit::Millis;
@@ -52,10 +52,13 @@ struct Place {
     level: LevelIndex,
 }
 
+/// Channels, and who is called by name there.
+pub(crate) type Calls = Vec<(ChannelName, Vec<PersonName>)>;
+
 /// Who a level reaches, and how.
 struct Reach {
     told: Vec<Told>,
-    calls: Vec<(ChannelName, Vec<PersonName>)>,
+    calls: Calls,
 }
 
 /// What a look up the ladder finds.
@@ -202,6 +205,19 @@ impl Step<'_> {
                 }
             }
         }
+    }
+
+    /// The policy for an incident, and whom it calls first; none: no policy is for it, or nobody is
+    /// there.
+    pub(crate) fn first_calls(&self, id: IncidentId) -> Option<(&PolicyName, Calls)> {
+        let incident = self.state.incidents.get(&id)?;
+        let fit = self.settings.policy_for(self.state.labels_of(id), incident.severity);
+        let Fit::Policy(policy) = fit else {
+            return None;
+        };
+        let first = Place { round: 0, level: LevelIndex(0) };
+        let (_, reach) = self.look_up(policy, first).found?;
+        Some((&policy.name, reach.calls))
     }
 
     fn hold_back(&mut self, id: IncidentId, by: MutedBy) {
@@ -378,7 +394,9 @@ impl Step<'_> {
         let Some(shortest) = shortest else {
             return;
         };
-        let ids: Vec<IncidentId> = self.state.working.union(&self.state.waiting).copied().collect();
+        let mut ids: Vec<IncidentId> =
+            self.state.working.union(&self.state.waiting).copied().collect();
+        ids.extend(self.state.awaiting.iter().map(|(_, id)| *id));
         for id in ids {
             let Some(incident) = self.state.incidents.get(&id).filter(|_| !self.is_full()) else {
                 continue;

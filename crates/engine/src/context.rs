@@ -56,6 +56,13 @@ impl State {
     }
 }
 
+impl State {
+    /// Whether an incident of a service is open.
+    pub(crate) fn has_open_incident(&self, service: &ServiceName) -> bool {
+        self.open_incident_of(service).is_some()
+    }
+}
+
 impl Step<'_> {
     /// Puts an alert that only informs beside the open incident of its service, if there is one.
     pub(crate) fn stand_beside(&mut self, fingerprint: Fingerprint) {

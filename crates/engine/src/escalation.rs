@@ -183,6 +183,18 @@ impl Escalations {
             | Fact::IncidentOpened { .. }
             | Fact::AlertJoined { .. }
             | Fact::AttemptPlanned { .. }
+            | Fact::PlanCleared { .. }
+            | Fact::ApprovalRequested { .. }
+            | Fact::ApprovalGiven { .. }
+            | Fact::ApprovalDenied { .. }
+            | Fact::ApprovalExpired { .. }
+            | Fact::StandingApprovalSet { .. }
+            | Fact::StandingApprovalEnded { .. }
+            | Fact::StepSkipped { .. }
+            | Fact::RollbackStarted { .. }
+            | Fact::UndoStarted { .. }
+            | Fact::UndoFinished { .. }
+            | Fact::TicketTold { .. }
             | Fact::RemedyHeld { .. }
             | Fact::StepStarted { .. }
             | Fact::StepFinished { .. }

@@ -153,12 +153,15 @@ impl Groups {
 
 impl State {
     /// When something is due next that the state knows to the moment: a group that is looked at,
-    /// an alert that ends unless it is repeated, a level of an escalation.  A tick is wanted then, and not later.
+    /// an alert that ends unless it is repeated, a level of an escalation, the time limit of an
+    /// approval, the next try of a step.  A tick is wanted then, and not later.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
         let group = self.groups.due.first().map(|(at, _)| *at);
         let expiry = self.expiry.first().map(|(at, _)| *at);
-        group.into_iter().chain(expiry).chain(self.next_escalation()).min()
+        let request = self.awaiting.first().map(|(at, _)| *at);
+        let timers = group.into_iter().chain(expiry).chain(request).chain(self.pauses());
+        timers.chain(self.next_escalation()).min()
     }
 
     /// How many groups of alerts there are.

@@ -4,13 +4,16 @@ use nightcrew_model::alert::{Alert, IncomingAlert, Source, identify_by};
 use nightcrew_model::attempt::AttemptState;
 use nightcrew_model::condition::Truth;
 use nightcrew_model::decision::{Fact, Reason};
-use nightcrew_model::id::{IncidentId, ServiceName, Target};
+use nightcrew_model::id::{IncidentId, Target};
 use nightcrew_model::incident::{IncidentKey, IncidentState};
 use nightcrew_model::labels::{Fingerprint, Labels};
+use nightcrew_model::plan::Action;
 use nightcrew_model::sample::{Finding, Level, Sample};
 use nightcrew_model::severity::Severity;
 
 use crate::Step;
+use crate::known::Looks;
+use crate::remedy::is_same;
 use crate::told::Ended;
 
 impl Step<'_> {
@@ -114,16 +117,28 @@ impl Step<'_> {
         }
     }
 
-    /// Whether a step is at work on the target's service (on the host: on the same part).
+    /// Whether a step is at work on the target's service (on the host: on the same part): one of
+    /// its own incident, or one of another's that names it.
     fn is_being_acted_on(&self, target: &Target) -> bool {
-        let attempts = self.state.working.iter().filter_map(|id| {
-            let incident = self.state.incidents.get(id)?;
-            Some((&incident.key.target, incident.attempt.as_ref()?.state))
-        });
-        attempts.into_iter().any(|(other, state)| {
-            let same = other == target
-                || other.service == target.service && target.service != ServiceName::host();
-            same && matches!(state, AttemptState::Running(_))
+        self.state.attempts().any(|attempt| {
+            let action = match attempt.state {
+                AttemptState::Running(step) => attempt.step(step).map(|step| &step.action),
+                AttemptState::Undoing(step) => {
+                    attempt.step(step).and_then(|step| step.rollback.as_ref())
+                }
+                AttemptState::Planned
+                | AttemptState::Awaiting
+                | AttemptState::Ready(_)
+                | AttemptState::Verifying
+                | AttemptState::Undo(_)
+                | AttemptState::Succeeded
+                | AttemptState::Failed
+                | AttemptState::Interrupted
+                | AttemptState::Denied
+                | AttemptState::Expired => return false,
+            };
+            let named = action.and_then(Action::service_acted_on);
+            is_same(&attempt.plan.target, target) || named == Some(&target.service)
         })
     }
 
@@ -136,16 +151,13 @@ impl Step<'_> {
         let Some(incident) = held.incident.and_then(|id| self.state.incidents.get(&id)) else {
             return;
         };
-        let proof = incident.attempt.as_ref().map(|attempt| &attempt.plan.verify.condition);
-        let proven = incident
-            .attempt
-            .as_ref()
-            .is_some_and(|attempt| attempt.state == AttemptState::Succeeded);
+        let proven =
+            incident.attempt.as_ref().filter(|attempt| attempt.state == AttemptState::Succeeded);
         let contradicted = incident.state == IncidentState::Resolved
-            && proven
-            && sample.at > incident.changed_at
-            && proof.is_some_and(|proof| {
-                proof.metric == sample.metric && proof.evaluate(&sample.observation) == Truth::False
+            && proven.is_some_and(|attempt| {
+                let proof = &attempt.plan.verify.condition;
+                let looks = Looks::at(self.state, &attempt.plan.target).after(incident.changed_at);
+                proof.metrics().contains(&sample.metric) && proof.evaluate(&looks) == Truth::False
             });
         if contradicted {
             self.attach(fingerprint);
@@ -205,10 +217,11 @@ impl Step<'_> {
         let known = known.and_then(|id| Some((id, self.state.incidents.get(&id)?)));
         let incident = match known {
             Some((id, incident)) if incident.state == IncidentState::Resolved => {
-                self.decide(
-                    Fact::IncidentReopened { incident: id, trigger: fingerprint },
-                    Reason::SameKey,
-                );
+                let soon = self.settings.relapse_window.after(incident.changed_at) > self.now;
+                let held = incident.healed_by().filter(|_| soon);
+                let held = held.map(|attempt| attempt.plan.playbook.clone());
+                let reason = held.map_or(Reason::SameKey, |playbook| Reason::Relapsed { playbook });
+                self.decide(Fact::IncidentReopened { incident: id, trigger: fingerprint }, reason);
                 self.began(id);
                 self.gather_context(id);
                 id
@@ -277,12 +290,7 @@ impl Step<'_> {
         let Some(incident) = self.state.incidents.get(&id) else {
             return;
         };
-        if !was_own {
-            return;
-        }
-        let idle = matches!(incident.state, IncidentState::Open | IncidentState::Escalated)
-            && !self.state.working.contains(&id);
-        if incident.alerts.is_empty() && idle {
+        if was_own && incident.alerts.is_empty() && self.state.is_idle(id) {
             self.resolve(id, verified, Reason::AlertsEnded);
         }
     }

@@ -11,9 +11,14 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod acknowledge;
+pub mod approval;
 mod attempt;
+mod attempt_state;
 pub mod audit;
+mod blast;
+pub mod breaker;
 pub mod cascade;
+mod clearance;
 mod climb;
 mod context;
 pub mod daily;
@@ -25,18 +30,24 @@ mod hold;
 pub mod incident;
 mod inhibit;
 mod intake;
+mod known;
 pub mod lock;
 mod mute;
 pub mod oncall;
 mod pairs;
-mod remedy;
+mod proof;
+pub mod remedy;
+mod render;
 pub mod settings;
 pub mod silence;
 pub mod state;
 pub mod storm;
 pub mod tell;
+pub mod ticket;
 mod timer;
 pub mod told;
+mod trigger;
+mod undo;
 pub mod watchdog;
 pub mod why;
 pub mod work;
@@ -80,6 +91,18 @@ pub fn step(state: &mut State, settings: &Settings, now: Timestamp, event: Event
         Event::StepFinished { attempt, step: index, outcome } => {
             step.step_finished(attempt, index, outcome);
         }
+        Event::PlanJudged { attempt, verdicts } => step.plan_judged(attempt, verdicts),
+        Event::PlanApproved { attempt, hash, by } => step.plan_approved(attempt, hash, by),
+        Event::PlanDenied { attempt, by } => step.plan_denied(attempt, by),
+        Event::StandingApprovalAsked { approval } => step.standing_asked(*approval),
+        Event::StandingApprovalEndAsked { approval, by } => step.standing_end_asked(approval, by),
+        Event::UndoJudged { attempt, step: index, verdict } => {
+            step.undo_judged(attempt, index, verdict);
+        }
+        Event::UndoFinished { attempt, step: index, outcome } => {
+            step.undo_finished(attempt, index, outcome);
+        }
+        Event::TicketTold { incident, tracker, news } => step.ticket_told(incident, tracker, news),
         Event::Delivered { notification, delivery } => step.delivered(notification, delivery),
         Event::DeliveryStuck { notification } => step.fall_back(notification),
         Event::Acknowledged { incident, by } => step.acknowledged(incident, by),

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use nightcrew_model::approval::Autonomy;
 use nightcrew_model::decision::NotificationKind;
 use nightcrew_model::escalation::{Person, Policy};
-use nightcrew_model::id::{ChannelName, PersonName, ScheduleName};
+use nightcrew_model::id::{ChannelName, PersonName, PlaybookName, ScheduleName, ServiceName};
 use nightcrew_model::interval::Zone;
 use nightcrew_model::mute::{Dependencies, FlapRule, StormRule, Watchdog};
 use nightcrew_model::oncall::Schedule;
-use nightcrew_model::plan::{Mode, Playbook};
+use nightcrew_model::plan::{Mode, Playbook, RunLimit};
 use nightcrew_model::route::Routing;
 use nightcrew_model::silence::Silence;
 use nightcrew_model::unit::Millis;
+use nightcrew_model::verdict::RiskClass;
 
 /// The settings of the engine.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,8 +24,32 @@ pub struct Settings {
     pub mode: Mode,
     /// How long a playbook rests after a run against the same target.
     pub cooldown: Millis,
+    /// What the crew may do to a service by itself, where nothing is said for the service.
+    pub autonomy: Autonomy,
+    /// What it may do to these services.
+    pub autonomy_of: BTreeMap<ServiceName, Autonomy>,
+    /// From which risk class on a person is asked even where the autonomy is `auto`; none: never.
+    pub ask_from: Option<RiskClass>,
+    /// How long a person has to approve a plan.
+    pub approval_timeout: Millis,
+    /// How often one playbook may run against one target, where the playbook does not say.
+    pub run_limit: RunLimit,
+    /// When a playbook that fails again and again, on whatever target, is left alone: after so
+    /// many failures in this time, for as long again.
+    pub playbook_breaker: RunLimit,
+    /// The group of each service that has one.
+    pub groups: BTreeMap<ServiceName, String>,
+    /// The largest share of a group of services that may be down or worked on at a time, in
+    /// percent; one service always may.
+    pub group_down_max_percent: u8,
+    /// What supervises a service, where that has a name of its own, such as `nginx.service`.
+    pub units: BTreeMap<ServiceName, String>,
+    /// How long the ticket of a closed incident is known; the longest reopen window there is.
+    pub tickets_kept: Millis,
     /// Inside this window the same service and symptom are the same incident.
     pub dedup_window: Millis,
+    /// What is back so soon after a proven repair was not repaired: the next remedy has its turn.
+    pub relapse_window: Millis,
     /// How long an alert without an end fires after its source last told of it.
     pub resolve_timeout: Millis,
     /// How many good samples in a row prove a repair, where the playbook does not say.
@@ -58,6 +84,19 @@ pub struct Settings {
     pub watchdogs: Vec<Watchdog>,
     /// The daily word that all is well; none: no such word.
     pub all_clear: Option<AllClear>,
+}
+
+impl Settings {
+    /// What the crew may do to a service by itself.
+    #[must_use]
+    pub fn autonomy_for(&self, service: &ServiceName) -> Autonomy {
+        self.autonomy_of.get(service).copied().unwrap_or(self.autonomy)
+    }
+
+    /// The playbook of that name.
+    pub(crate) fn playbook(&self, name: &PlaybookName) -> Option<&Playbook> {
+        self.playbooks.iter().find(|playbook| playbook.name == *name)
+    }
 }
 
 /// When and where the daily word is said.

@@ -4,42 +4,40 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use nightcrew_model::alert::{Alert, Source};
-use nightcrew_model::attempt::{AttemptEvent, AttemptState};
+use nightcrew_model::attempt::AttemptEvent;
 use nightcrew_model::decision::{Decision, Fact, Reason};
 use nightcrew_model::id::{
-    AttemptId, IncidentId, MetricName, NotificationId, PlaybookName, ServiceName, StepIndex, Target,
+    IncidentId, MetricName, NotificationId, PlaybookName, ServiceName, Target,
 };
 use nightcrew_model::incident::{IncidentEvent, IncidentKey, IncidentState};
 use nightcrew_model::labels::Fingerprint;
-use nightcrew_model::plan::Plan;
 use nightcrew_model::sample::Sample;
 use nightcrew_model::severity::Severity;
-use nightcrew_model::unit::Millis;
 use nightcrew_model::verdict::RiskClass;
 use serde::{Deserialize, Serialize};
 
+use crate::approval::{Asked, Standing};
+use crate::breaker::History;
 use crate::cascade::Causes;
 use crate::context::Contexts;
 use crate::daily::Words;
 use crate::escalation::Escalations;
 use crate::flap::Flaps;
 use crate::group::Groups;
-use crate::incident::{Attempt, Incident, Verification};
+use crate::incident::{Incident, Request};
 use crate::lock::Locks;
 use crate::oncall::Overrides;
 use crate::pairs;
 use crate::silence::Silences;
 use crate::storm::{Flood, Storms};
 use crate::tell::Message;
+use crate::ticket::Tickets;
 use crate::told::Told;
 use crate::watchdog::Heard;
 
 /// The largest number of (target, metric) pairs whose latest sample is kept; what comes beyond it
 /// is not kept, and a condition about it is unknown.
 pub const LATEST_SAMPLES_MAX: usize = 20_000;
-
-/// How long the beginning of an action is remembered.
-const RECENT: Millis = Millis::from_secs(3_600);
 
 /// Everything that decisions build on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -57,8 +55,26 @@ pub struct State {
     /// The incidents of each target that are not closed.
     #[serde(with = "pairs")]
     pub(crate) by_target: BTreeMap<Target, BTreeSet<IncidentId>>,
-    /// The incidents whose attempt is under way.
+    /// The incidents whose attempt is under way: it holds a place, and its target.
     pub(crate) working: BTreeSet<IncidentId>,
+    /// The incidents whose plan the gate has not looked at as a whole.
+    #[serde(default)]
+    pub(crate) planned: BTreeSet<IncidentId>,
+    /// The incidents about whose plan a person is asked, by when nobody needs to answer any more.
+    #[serde(default)]
+    pub(crate) awaiting: BTreeSet<(Timestamp, IncidentId)>,
+    /// What people approved for a while.
+    #[serde(default)]
+    pub(crate) standing: Standing,
+    /// Who was asked to approve a plan, and did not hear yet how it ended.
+    #[serde(default)]
+    pub(crate) asked: Asked,
+    /// How often playbooks ran and failed.
+    #[serde(default)]
+    pub(crate) history: History,
+    /// What the trackers of tickets were told.
+    #[serde(default)]
+    pub(crate) tickets: Tickets,
     /// The open incidents whose remedy waits for another attempt.
     pub(crate) waiting: BTreeSet<IncidentId>,
     /// The resolved incidents, which close when their window has passed.
@@ -214,53 +230,64 @@ impl State {
                 self.link(*incident, *alert);
             }
             Fact::IncidentReopened { incident, trigger } => {
+                self.note_relapse(*incident, &decision.reason, at);
                 self.change(*incident, IncidentEvent::Relapsed, at);
                 if let Some(found) = self.incidents.get_mut(incident) {
                     found.n_tries = 0;
                     found.opened_at = at;
                     found.locked = None;
+                    found.crowded = false;
                 }
                 self.link(*incident, *trigger);
             }
             Fact::RemedyHeld { incident, .. } => {
                 self.waiting.insert(*incident);
-                if let (Some(found), Reason::Locked { lock }) =
-                    (self.incidents.get_mut(incident), &decision.reason)
-                {
-                    found.locked = Some(lock.clone());
+                if let Some(found) = self.incidents.get_mut(incident) {
+                    found.crowded |= matches!(decision.reason, Reason::BlastRadius { .. });
+                    if let Reason::Locked { lock } = &decision.reason {
+                        found.locked = Some(lock.clone());
+                    }
                 }
             }
             Fact::AttemptPlanned { attempt, plan } => self.plan(*attempt, plan, at),
+            Fact::PlanCleared { attempt, verdicts } => {
+                self.clear(*attempt, verdicts, &decision.reason);
+            }
+            Fact::ApprovalRequested { attempt, hash, verdicts, expires_at } => {
+                let request = Request { hash: *hash, asked_at: at, expires_at: *expires_at };
+                self.ask(*attempt, request, verdicts);
+            }
+            Fact::ApprovalGiven { attempt, .. } => self.approve(*attempt, at),
             Fact::StepStarted { attempt, step, verdict } => {
-                self.recent.retain(|(begun, _)| RECENT.after(*begun) > at);
-                self.recent.push((at, verdict.class));
-                self.advance(*attempt, AttemptEvent::StepStarted(*step));
+                self.start_step((*attempt, *step), verdict.class, at);
             }
             Fact::StepFinished { attempt, step, outcome } => {
-                if let Some(attempt) = self.attempt(*attempt) {
-                    let service = attempt.plan.target.service.clone();
-                    self.last_effect.insert(service, at);
-                }
-                if outcome.status.is_success() {
-                    self.advance(*attempt, AttemptEvent::StepDone(*step));
-                }
+                self.finish_step((*attempt, *step), outcome, &decision.reason, at);
+            }
+            Fact::StepSkipped { attempt, step } => self.skip_step(*attempt, *step, at),
+            Fact::RollbackStarted { attempt, from } => {
+                self.start_rollback(*attempt, *from, &decision.reason);
+            }
+            Fact::UndoStarted { attempt, step, verdict } => {
+                self.start_undo((*attempt, *step), verdict.class, at);
+            }
+            Fact::UndoFinished { attempt, step, outcome } => {
+                self.finish_undo((*attempt, *step), outcome, at);
             }
             Fact::VerificationStarted { attempt, not_before, deadline } => {
                 self.start_verification(*attempt, at, *not_before, *deadline);
             }
             Fact::VerificationSampled { attempt, sample, in_a_row, good } => {
-                if let Some(verification) =
-                    self.attempt_mut(*attempt).and_then(|attempt| attempt.verification.as_mut())
-                {
-                    verification.in_a_row = *in_a_row;
-                    verification.best = verification.best.max(*in_a_row);
-                    verification.last_sample = Some(sample.at);
-                    verification.last_good = Some(*good);
-                }
+                self.note_look(*attempt, sample, *good, *in_a_row);
             }
             Fact::AttemptSucceeded { attempt } => self.advance(*attempt, AttemptEvent::Verified),
-            Fact::AttemptFailed { attempt } => self.advance(*attempt, AttemptEvent::Failed),
-            Fact::AttemptInterrupted { attempt } => self.advance(*attempt, AttemptEvent::CutOff),
+            fact @ (Fact::AttemptFailed { .. }
+            | Fact::AttemptInterrupted { .. }
+            | Fact::ApprovalDenied { .. }
+            | Fact::ApprovalExpired { .. }) => self.end_attempt(fact, &decision.reason, at),
+            fact @ (Fact::StandingApprovalSet { .. } | Fact::StandingApprovalEnded { .. }) => {
+                self.standing.apply(fact);
+            }
             Fact::IncidentResolved { incident, .. } => self.resolve(*incident, at),
             Fact::IncidentEscalated { incident } => {
                 self.change(*incident, IncidentEvent::HandedOver, at);
@@ -292,6 +319,7 @@ impl State {
             | Fact::LockTaken { .. }
             | Fact::LockReleased { .. }
             | Fact::OverrideSet { .. }
+            | Fact::TicketTold { .. }
             | Fact::AgentChanged { .. } => {}
         }
     }
@@ -395,6 +423,8 @@ impl State {
             attempt: None,
             n_tries: 0,
             last_attempt: 0,
+            tried: BTreeMap::new(),
+            crowded: false,
             trigger,
             locked: None,
             labels: None,
@@ -402,53 +432,6 @@ impl State {
             changed_at: at,
         };
         self.incidents.insert(id, incident);
-    }
-
-    fn plan(&mut self, id: AttemptId, plan: &Plan, at: Timestamp) {
-        self.change(id.incident, IncidentEvent::RemedyPlanned, at);
-        self.last_run.insert((plan.playbook.clone(), plan.target.clone()), at);
-        self.working.insert(id.incident);
-        let Some(incident) = self.incidents.get_mut(&id.incident) else {
-            return;
-        };
-        incident.n_tries += 1;
-        incident.last_attempt = id.number;
-        incident.attempt = Some(Attempt {
-            id,
-            plan: plan.clone(),
-            state: AttemptState::Ready(StepIndex(0)),
-            verification: None,
-            cut_off: None,
-            again: false,
-        });
-    }
-
-    fn start_verification(
-        &mut self,
-        id: AttemptId,
-        began: Timestamp,
-        not_before: Timestamp,
-        deadline: Timestamp,
-    ) {
-        let Some(attempt) = self.attempt_mut(id) else {
-            return;
-        };
-        if let AttemptState::Running(step) = attempt.state {
-            attempt.cut_off = Some(step);
-        }
-        let n_begun = attempt.verification.as_ref().map_or(0, |before| before.n_begun) + 1;
-        attempt.verification = Some(Verification {
-            n_begun,
-            not_before,
-            deadline,
-            began,
-            in_a_row: 0,
-            best: 0,
-            last_sample: None,
-            last_good: None,
-        });
-        self.advance(id, AttemptEvent::VerificationStarted);
-        self.change(id.incident, IncidentEvent::StepsDone, began);
     }
 
     fn resolve(&mut self, id: IncidentId, at: Timestamp) {
@@ -482,12 +465,18 @@ impl State {
                 self.by_target.remove(&incident.key.target);
             }
         }
-        for set in [&mut self.working, &mut self.waiting, &mut self.resolved, &mut self.escalated] {
+        for set in [
+            &mut self.working,
+            &mut self.planned,
+            &mut self.waiting,
+            &mut self.resolved,
+            &mut self.escalated,
+        ] {
             set.remove(&id);
         }
     }
 
-    fn change(&mut self, id: IncidentId, event: IncidentEvent, at: Timestamp) {
+    pub(crate) fn change(&mut self, id: IncidentId, event: IncidentEvent, at: Timestamp) {
         let Some(incident) = self.incidents.get_mut(&id) else {
             return;
         };
@@ -514,31 +503,6 @@ impl State {
         if next != IncidentState::Open {
             self.waiting.remove(&id);
         }
-    }
-
-    fn advance(&mut self, id: AttemptId, event: AttemptEvent) {
-        let Some(attempt) = self.attempt_mut(id) else {
-            return;
-        };
-        if let Ok(next) = attempt.state.apply(event) {
-            attempt.state = next;
-            attempt.again = false;
-            if !next.is_active() {
-                self.working.remove(&id.incident);
-            }
-        }
-    }
-
-    /// The attempt of that id, while it is the latest of its incident.
-    pub(crate) fn attempt_mut(&mut self, id: AttemptId) -> Option<&mut Attempt> {
-        let attempt = self.incidents.get_mut(&id.incident)?.attempt.as_mut()?;
-        (attempt.id == id).then_some(attempt)
-    }
-
-    /// The attempt of that id, while it is the latest of its incident.
-    #[must_use]
-    pub fn attempt(&self, id: AttemptId) -> Option<&Attempt> {
-        self.incidents.get(&id.incident)?.attempt.as_ref().filter(|attempt| attempt.id == id)
     }
 
     /// Keeps the latest sample of a metric; an older one never replaces a newer one.

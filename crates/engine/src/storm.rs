@@ -207,9 +207,12 @@ impl Storm {
 /// Whether a message brings something new to its channel.
 fn is_news(kind: NotificationKind, told: bool) -> bool {
     match kind {
-        NotificationKind::Escalated | NotificationKind::Firing => true,
+        NotificationKind::Escalated
+        | NotificationKind::ApprovalWanted
+        | NotificationKind::Firing => true,
         NotificationKind::Resolved => !told,
-        NotificationKind::Acknowledged
+        NotificationKind::ApprovalEnded
+        | NotificationKind::Acknowledged
         | NotificationKind::Digest
         | NotificationKind::AllClear
         | NotificationKind::Test => false,
@@ -368,6 +371,8 @@ impl Step<'_> {
         let escalation = self.state.escalation(id);
         if kind == NotificationKind::Escalated {
             open && escalation.is_some_and(|it| it.acknowledged.is_none() && it.held.is_none())
+        } else if kind == NotificationKind::ApprovalWanted {
+            self.state.is_awaiting(id)
         } else {
             !open
         }

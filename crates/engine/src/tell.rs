@@ -50,7 +50,9 @@ impl State {
     pub(crate) fn fold_telling(&mut self, decision: &Decision) {
         let (at, fact) = (decision.at, &decision.fact);
         let key = fact.incident().and_then(|id| self.incidents.get(&id)).map(|found| &found.key);
+        self.tickets.apply(at, fact, key);
         self.flaps.apply(at, fact, key);
+        self.asked.apply(fact);
         // Whether a channel knows of an incident is asked before this fact tells it.
         let mut storms = std::mem::take(&mut self.storms);
         storms.apply(decision, &self.about(fact));
@@ -113,6 +115,7 @@ impl Step<'_> {
             self.climb(id, From::Begin, Mutes::Hold, None);
             self.send_all();
         }
+        self.tell_answers();
     }
 
     pub(crate) fn send_all(&mut self) {
@@ -128,6 +131,7 @@ impl Step<'_> {
             return;
         };
         let healed = incident.n_tries > 0;
+        self.withdraw(id, &reason);
         let escalation = self.state.escalation(id).cloned().unwrap_or_default();
         let by_itself = healed && escalation.is_untold();
         let kept_back = if by_itself { self.kept_back(id) } else { None };
@@ -235,8 +239,15 @@ impl Step<'_> {
                 !found.is_some_and(|found| found.state.is_open())
                     || escalation.is_some_and(|found| found.acknowledged.is_some())
             });
+        // Who was never asked need not hear of the answer.
+        if message.kind == NotificationKind::ApprovalEnded {
+            return;
+        }
+        // Nor is anybody asked about a plan that was decided about.
+        let is_decided = message.kind == NotificationKind::ApprovalWanted
+            && !incident.is_some_and(|id| self.state.is_awaiting(id));
         let hears_anyway = follows_up && escalation.is_some_and(|it| it.channels.contains(&to));
-        if to == from || message.tried.contains(&to) || hears_anyway || is_late {
+        if to == from || message.tried.contains(&to) || hears_anyway || is_late || is_decided {
             return;
         }
         let Message { subject, kind, mentions, .. } = message.clone();

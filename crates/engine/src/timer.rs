@@ -15,6 +15,8 @@ impl Step<'_> {
         self.forget_told();
         self.end_silent_alerts();
         self.listen_for_watchdogs();
+        self.expire_requests();
+        self.release_steps();
         for id in self.state.working.clone() {
             self.proof_overdue(id);
         }
@@ -26,7 +28,7 @@ impl Step<'_> {
             self.consider(id);
         }
         for id in self.state.emptied.clone() {
-            if !self.is_full() && !self.state.working.contains(&id) {
+            if !self.is_full() && self.state.is_idle(id) {
                 self.resolve(id, false, Reason::AlertsEnded);
             }
         }
@@ -42,6 +44,9 @@ impl Step<'_> {
         self.calm_storms();
         self.say_all_clear();
         self.forget_old_locks();
+        self.forget_standing();
+        self.forget_history();
+        self.forget_tickets();
     }
 
     /// The crew begins, on a state that was folded from the journal.

@@ -61,6 +61,8 @@ pub(crate) enum Way {
     Event(IncidentEvent),
     /// To its verification, which begins again after a restart of the crew.
     Verification,
+    /// Back to open, when it was still with the remedy that ended.
+    RemedyEnded,
     /// To its end: proven if it was being verified, by recovery otherwise.
     End,
 }
@@ -69,7 +71,15 @@ impl Way {
     /// The state after it.
     fn from(self, state: IncidentState) -> Result<IncidentState, Illegal> {
         match (self, state) {
-            (Self::Stays, _) | (Self::Verification, IncidentState::Verifying) => Ok(state),
+            // A person may have it already, because the playbook takes long: it stays there.
+            (Self::Stays, _)
+            | (Self::Verification, IncidentState::Verifying | IncidentState::Escalated) => {
+                Ok(state)
+            }
+            (Self::RemedyEnded, IncidentState::Resolving | IncidentState::Verifying) => {
+                state.apply(IncidentEvent::RemedyEnded)
+            }
+            (Self::RemedyEnded, _) => Ok(state),
             (Self::Event(event), _) => state.apply(event),
             (Self::Verification, _) => state.apply(IncidentEvent::StepsDone),
             (Self::End, IncidentState::Verifying) => state.apply(IncidentEvent::Verified),
@@ -83,6 +93,8 @@ impl Way {
 pub(crate) enum Note<'d> {
     /// Only the reason.
     Reason,
+    /// Nothing that says how it stands.
+    Aside,
     /// One more alert.
     Joined(Severity),
     /// One more remedy.
@@ -110,6 +122,9 @@ pub(crate) fn change(decision: &Decision) -> Change<'_> {
         Fact::IncidentReopened { incident, trigger } => {
             moved(*incident, Way::Event(IncidentEvent::Relapsed), Note::Relapsed(*trigger))
         }
+        Fact::AttemptPlanned { attempt, plan } if !plan.mode.is_meant() => {
+            moved(attempt.incident, Way::Stays, Note::Reason)
+        }
         Fact::AttemptPlanned { attempt, plan } => moved(
             attempt.incident,
             Way::Event(IncidentEvent::RemedyPlanned),
@@ -133,12 +148,25 @@ pub(crate) fn change(decision: &Decision) -> Change<'_> {
         | Fact::IncidentCorrelated { incident, .. }
         | Fact::EscalationStepped { incident, .. }
         | Fact::EscalationHeld { incident, .. } => moved(*incident, Way::Stays, Note::Reason),
-        Fact::StepStarted { attempt, .. }
-        | Fact::StepFinished { attempt, .. }
-        | Fact::VerificationSampled { attempt, .. }
-        | Fact::AttemptSucceeded { attempt }
+        Fact::TicketTold { incident, .. } => moved(*incident, Way::Stays, Note::Aside),
+        // A plan that waits for its approval is a remedy under way.
+        Fact::ApprovalDenied { attempt }
+        | Fact::ApprovalExpired { attempt }
         | Fact::AttemptFailed { attempt }
-        | Fact::AttemptInterrupted { attempt } => moved(attempt.incident, Way::Stays, Note::Reason),
+        | Fact::AttemptInterrupted { attempt } => {
+            moved(attempt.incident, Way::RemedyEnded, Note::Reason)
+        }
+        Fact::PlanCleared { attempt, .. }
+        | Fact::ApprovalRequested { attempt, .. }
+        | Fact::ApprovalGiven { attempt, .. }
+        | Fact::StepStarted { attempt, .. }
+        | Fact::StepFinished { attempt, .. }
+        | Fact::StepSkipped { attempt, .. }
+        | Fact::RollbackStarted { attempt, .. }
+        | Fact::UndoStarted { attempt, .. }
+        | Fact::UndoFinished { attempt, .. }
+        | Fact::VerificationSampled { attempt, .. }
+        | Fact::AttemptSucceeded { attempt } => moved(attempt.incident, Way::Stays, Note::Reason),
         Fact::NotificationQueued { notification, subject, channel, kind, mentions } => {
             Change::Queue { notification: *notification, subject, channel, kind: *kind, mentions }
         }
@@ -160,7 +188,9 @@ pub(crate) fn change(decision: &Decision) -> Change<'_> {
             error: Some(refusal(&decision.reason)),
             receipt: None,
         },
-        Fact::FlapBegan { .. }
+        Fact::StandingApprovalSet { .. }
+        | Fact::StandingApprovalEnded { .. }
+        | Fact::FlapBegan { .. }
         | Fact::FlapEnded { .. }
         | Fact::StormBegan { .. }
         | Fact::StormEnded { .. }
@@ -333,9 +363,11 @@ fn moved(
     row.state = way.from(row.state)?;
     row.position = position;
     row.updated_at = decision.at;
-    row.summary.reason = decision.reason.clone();
+    if *note != Note::Aside {
+        row.summary.reason = decision.reason.clone();
+    }
     match note {
-        Note::Reason => {}
+        Note::Reason | Note::Aside => {}
         Note::Joined(severity) => {
             row.severity = *severity;
             row.summary.alerts = row.summary.alerts.saturating_add(1);

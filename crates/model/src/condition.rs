@@ -130,6 +130,41 @@ pub enum Truth {
     Unknown,
 }
 
+impl Truth {
+    /// Whether both hold.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::False, _) | (_, Self::False) => Self::False,
+            (Self::True, Self::True) => Self::True,
+            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+        }
+    }
+
+    /// Whether one of them holds.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        self.not().and(other.not()).not()
+    }
+
+    /// Whether it does not hold.
+    #[must_use]
+    #[expect(clippy::should_implement_trait, reason = "three-valued, unlike `!`")]
+    pub fn not(self) -> Self {
+        match self {
+            Self::True => Self::False,
+            Self::False => Self::True,
+            Self::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<bool> for Truth {
+    fn from(holds: bool) -> Self {
+        if holds { Self::True } else { Self::False }
+    }
+}
+
 impl Condition {
     /// Whether the condition holds for what was seen of its metric.  A reading of the wrong kind
     /// (a state against a number) is [`Truth::Unknown`].
@@ -151,7 +186,7 @@ impl Condition {
             }
             (Observation::Read(_) | Observation::Unknown(_), _) => return Truth::Unknown,
         };
-        if holds { Truth::True } else { Truth::False }
+        Truth::from(holds)
     }
 
     /// The condition that holds exactly where this one does not.

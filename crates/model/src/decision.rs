@@ -7,23 +7,26 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Alert;
+use crate::approval::{PlanHash, StandingApproval};
 use crate::condition::Truth;
 use crate::escalation::Told;
 use crate::id::{
     AgentName, AttemptId, ChannelName, Fence, GroupKey, IncidentId, LevelIndex, LockName,
     NotificationId, PersonName, PlaybookName, PolicyName, ReceiverName, ScheduleName, SilenceId,
-    StepIndex,
+    StandingName, StepIndex, TrackerName,
 };
 use crate::incident::IncidentKey;
 use crate::labels::{Fingerprint, Labels};
 use crate::lock::Lock;
 use crate::mute::{MutedBy, Scope};
+pub use crate::notification::{CrewTopic, NotificationKind, Receipt, Subject};
 use crate::oncall::Override;
 use crate::plan::{Plan, StepOutcome};
 pub use crate::reason::{GroupNews, Reason};
 use crate::sample::Sample;
 use crate::severity::Severity;
 use crate::silence::Silence;
+use crate::ticket::TicketNews;
 use crate::verdict::Verdict;
 
 /// One decision: storable, showable, replayable.
@@ -95,6 +98,51 @@ pub enum Fact {
         /// What it will do.
         plan: Box<Plan>,
     },
+    /// The gate looked at a whole plan, and it may begin.
+    PlanCleared {
+        /// The attempt.
+        attempt: AttemptId,
+        /// What the gate said of each step.
+        verdicts: Vec<Verdict>,
+    },
+    /// A person is asked whether a plan may run.
+    ApprovalRequested {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The plan, and no other.
+        hash: PlanHash,
+        /// What the gate said of each step.
+        verdicts: Vec<Verdict>,
+        /// When nobody needs to answer any more.
+        expires_at: Timestamp,
+    },
+    /// A plan may run.
+    ApprovalGiven {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The plan, and no other.
+        hash: PlanHash,
+    },
+    /// A plan may not run.
+    ApprovalDenied {
+        /// The attempt.
+        attempt: AttemptId,
+    },
+    /// Nobody answered in time.
+    ApprovalExpired {
+        /// The attempt.
+        attempt: AttemptId,
+    },
+    /// Somebody approves every action of one shape for a while.
+    StandingApprovalSet {
+        /// As it is now.
+        approval: Box<StandingApproval>,
+    },
+    /// A standing approval was taken back.
+    StandingApprovalEnded {
+        /// Which.
+        approval: StandingName,
+    },
     /// A remedy exists, but not now.
     RemedyHeld {
         /// The incident.
@@ -113,6 +161,38 @@ pub enum Fact {
     },
     /// A step ended.
     StepFinished {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The step.
+        step: StepIndex,
+        /// How.
+        outcome: StepOutcome,
+    },
+    /// A step is not done, because its condition is not certainly true.
+    StepSkipped {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The step.
+        step: StepIndex,
+    },
+    /// The steps that are done are taken back, from this one on, the last one first.
+    RollbackStarted {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The last step that may have had an effect.
+        from: StepIndex,
+    },
+    /// A step is taken back: the intent, before the effect.
+    UndoStarted {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The step.
+        step: StepIndex,
+        /// What the gate said.
+        verdict: Verdict,
+    },
+    /// Taking a step back ended.
+    UndoFinished {
         /// The attempt.
         attempt: AttemptId,
         /// The step.
@@ -352,6 +432,15 @@ pub enum Fact {
         /// Through which channel.
         channel: ChannelName,
     },
+    /// A ticket about an incident changed.
+    TicketTold {
+        /// The incident.
+        incident: IncidentId,
+        /// The tracker.
+        tracker: TrackerName,
+        /// How.
+        news: TicketNews,
+    },
     /// A member of the crew changed.
     AgentChanged {
         /// Which.
@@ -359,137 +448,6 @@ pub enum Fact {
         /// To what.
         state: AgentState,
     },
-}
-
-/// What a message to people is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Subject {
-    /// An incident.
-    Incident {
-        /// Which.
-        incident: IncidentId,
-    },
-    /// A group of alerts.
-    Group {
-        /// Which.
-        group: GroupKey,
-    },
-    /// What was kept back in a storm.
-    Digest {
-        /// What was flooded.
-        digest: Scope,
-    },
-    /// The crew itself.
-    Crew {
-        /// What of it.
-        crew: CrewTopic,
-    },
-}
-
-impl Subject {
-    /// The incident it is, if it is one.
-    #[must_use]
-    pub fn incident(&self) -> Option<IncidentId> {
-        match self {
-            Self::Incident { incident } => Some(*incident),
-            Self::Group { .. } | Self::Digest { .. } | Self::Crew { .. } => None,
-        }
-    }
-}
-
-impl From<IncidentId> for Subject {
-    fn from(incident: IncidentId) -> Self {
-        Self::Incident { incident }
-    }
-}
-
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Incident { incident } => write!(f, "{incident}"),
-            Self::Group { group } => write!(f, "group {group}"),
-            Self::Digest { digest } => write!(f, "storm at {digest}"),
-            Self::Crew { crew } => write!(f, "{crew}"),
-        }
-    }
-}
-
-/// What the crew says of itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CrewTopic {
-    /// The daily word that it is there and what is open.
-    AllClear,
-    /// A message that somebody asked for to see whether it arrives.
-    Test,
-}
-
-impl fmt::Display for CrewTopic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::AllClear => "all-clear",
-            Self::Test => "test",
-        })
-    }
-}
-
-/// What a receiver calls a message, such as the id by which it can be edited.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Receipt(pub String);
-
-/// What a message to people says happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NotificationKind {
-    /// It is with a person now: wake somebody.
-    Escalated,
-    /// It is over.
-    Resolved,
-    /// Alerts of a group fire.
-    Firing,
-    /// Somebody takes care of it.
-    Acknowledged,
-    /// What was kept back in a storm, in one message.
-    Digest,
-    /// The crew is there.
-    AllClear,
-    /// Somebody wants to see whether messages arrive.
-    Test,
-}
-
-impl NotificationKind {
-    /// Every kind.
-    pub const ALL: [Self; 7] = [
-        Self::Escalated,
-        Self::Resolved,
-        Self::Firing,
-        Self::Acknowledged,
-        Self::Digest,
-        Self::AllClear,
-        Self::Test,
-    ];
-
-    /// The kind in a word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Escalated => "escalated",
-            Self::Resolved => "resolved",
-            Self::Firing => "firing",
-            Self::Acknowledged => "acknowledged",
-            Self::Digest => "digest",
-            Self::AllClear => "all_clear",
-            Self::Test => "test",
-        }
-    }
-}
-
-impl fmt::Display for NotificationKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
 }
 
 /// How a member of the crew is.

@@ -3,16 +3,18 @@
 use serde::{Deserialize, Serialize};
 
 use crate::alert::{IncomingAlert, Source};
+use crate::approval::{PlanHash, StandingApproval};
 use crate::decision::{AgentState, Receipt};
 use crate::id::{
     AgentName, AttemptId, ChannelName, Fence, IncidentId, LockName, NotificationId, PersonName,
-    ScheduleName, SilenceId, StepIndex,
+    ScheduleName, SilenceId, StandingName, StepIndex, TrackerName,
 };
 use crate::lock::Lock;
 use crate::oncall::Override;
 use crate::plan::StepOutcome;
 use crate::sample::{Finding, Sample};
 use crate::silence::Silence;
+use crate::ticket::TicketNews;
 use crate::unit::Millis;
 use crate::verdict::Verdict;
 
@@ -50,6 +52,59 @@ pub enum Event {
         step: StepIndex,
         /// The gate's answer.
         verdict: Verdict,
+    },
+    /// The gate looked at a whole plan before it begins.
+    PlanJudged {
+        /// The attempt.
+        attempt: AttemptId,
+        /// What it said of each step.
+        verdicts: Vec<Verdict>,
+    },
+    /// A person approves a plan.
+    PlanApproved {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The plan that was seen.
+        hash: PlanHash,
+        /// Who.
+        by: PersonName,
+    },
+    /// A person does not want a plan to run.
+    PlanDenied {
+        /// The attempt.
+        attempt: AttemptId,
+        /// Who.
+        by: PersonName,
+    },
+    /// A person approves every action of one shape for a while.
+    StandingApprovalAsked {
+        /// As it is wanted.
+        approval: Box<StandingApproval>,
+    },
+    /// A person takes a standing approval back.
+    StandingApprovalEndAsked {
+        /// Which.
+        approval: StandingName,
+        /// Who.
+        by: PersonName,
+    },
+    /// The gate judged what takes a step back.
+    UndoJudged {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The step.
+        step: StepIndex,
+        /// The gate's answer.
+        verdict: Verdict,
+    },
+    /// Taking a step back ended.
+    UndoFinished {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The step.
+        step: StepIndex,
+        /// How.
+        outcome: StepOutcome,
     },
     /// A step ended.
     StepFinished {
@@ -144,6 +199,15 @@ pub enum Event {
         channel: ChannelName,
         /// Who.
         by: PersonName,
+    },
+    /// A tracker of tickets was told, or told us.
+    TicketTold {
+        /// The incident.
+        incident: IncidentId,
+        /// The tracker.
+        tracker: TrackerName,
+        /// What.
+        news: TicketNews,
     },
     /// A member of the crew changed.
     AgentChanged {

@@ -19,8 +19,18 @@ impl Fact {
             | Self::AcknowledgementEnded { incident }
             | Self::IncidentCorrelated { incident, .. }
             | Self::EscalationStepped { incident, .. }
-            | Self::EscalationHeld { incident, .. } => Some(*incident),
-            Self::AttemptPlanned { attempt, .. }
+            | Self::EscalationHeld { incident, .. }
+            | Self::TicketTold { incident, .. } => Some(*incident),
+            Self::PlanCleared { attempt, .. }
+            | Self::ApprovalRequested { attempt, .. }
+            | Self::ApprovalGiven { attempt, .. }
+            | Self::ApprovalDenied { attempt }
+            | Self::ApprovalExpired { attempt }
+            | Self::StepSkipped { attempt, .. }
+            | Self::RollbackStarted { attempt, .. }
+            | Self::UndoStarted { attempt, .. }
+            | Self::UndoFinished { attempt, .. }
+            | Self::AttemptPlanned { attempt, .. }
             | Self::StepStarted { attempt, .. }
             | Self::StepFinished { attempt, .. }
             | Self::VerificationStarted { attempt, .. }
@@ -47,6 +57,8 @@ impl Fact {
             | Self::OverrideSet { .. }
             | Self::GroupTold { .. }
             | Self::GroupHeld { .. }
+            | Self::StandingApprovalSet { .. }
+            | Self::StandingApprovalEnded { .. }
             | Self::AgentChanged { .. } => None,
         }
     }
@@ -81,6 +93,8 @@ impl Fact {
             | Self::NotificationDelivered { subject, .. }
             | Self::NotificationFailed { subject, .. } => subject.stream(),
             Self::AgentChanged { agent, .. } => format!("agent/{agent}"),
+            Self::StandingApprovalSet { approval } => format!("approval/{}", approval.name),
+            Self::StandingApprovalEnded { approval } => format!("approval/{approval}"),
             Self::IncidentOpened { .. }
             | Self::AlertJoined { .. }
             | Self::IncidentReopened { .. }
@@ -100,7 +114,17 @@ impl Fact {
             | Self::AcknowledgementEnded { .. }
             | Self::IncidentCorrelated { .. }
             | Self::EscalationStepped { .. }
-            | Self::EscalationHeld { .. } => unreachable!("handled as an incident's fact"),
+            | Self::EscalationHeld { .. }
+            | Self::TicketTold { .. }
+            | Self::PlanCleared { .. }
+            | Self::ApprovalRequested { .. }
+            | Self::ApprovalGiven { .. }
+            | Self::ApprovalDenied { .. }
+            | Self::ApprovalExpired { .. }
+            | Self::StepSkipped { .. }
+            | Self::RollbackStarted { .. }
+            | Self::UndoStarted { .. }
+            | Self::UndoFinished { .. } => unreachable!("handled as an incident's fact"),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::condition::Truth;
 use crate::decision::Fact;
 use crate::oncall::Override;
+use crate::ticket::TicketNews;
 
 impl fmt::Display for Fact {
     #[expect(clippy::too_many_lines, reason = "a table with an arm for each variant")]
@@ -26,6 +27,44 @@ impl fmt::Display for Fact {
             Self::IncidentReopened { incident, .. } => write!(f, "{incident} reopened"),
             Self::AttemptPlanned { attempt, plan } => {
                 write!(f, "{attempt} planned: {}, steps: {}", plan.playbook, plan.steps.len())
+            }
+            Self::PlanCleared { attempt, verdicts } => {
+                write!(f, "{attempt} may run: {} steps judged", verdicts.len())
+            }
+            Self::ApprovalRequested { attempt, expires_at, .. } => {
+                write!(f, "{attempt} waits for approval until {expires_at}")
+            }
+            Self::ApprovalGiven { attempt, .. } => write!(f, "{attempt} approved"),
+            Self::ApprovalDenied { attempt } => write!(f, "{attempt} denied"),
+            Self::ApprovalExpired { attempt } => write!(f, "{attempt}: approval expired"),
+            Self::StandingApprovalSet { approval } => write!(
+                f,
+                "standing approval {} for {} until {}",
+                approval.name, approval.playbook, approval.until
+            ),
+            Self::StandingApprovalEnded { approval } => {
+                write!(f, "standing approval {approval} ended")
+            }
+            Self::StepSkipped { attempt, step } => write!(f, "{attempt} step {step} skipped"),
+            Self::RollbackStarted { attempt, from } => {
+                write!(f, "{attempt} is taken back from step {from}")
+            }
+            Self::UndoStarted { attempt, step, verdict } => {
+                write!(f, "{attempt} undo of step {step} started: {}", verdict.argv.join(" "))
+            }
+            Self::UndoFinished { attempt, step, outcome } => {
+                write!(f, "{attempt} undo of step {step} {} in {}", outcome.status, outcome.took)
+            }
+            Self::TicketTold { incident, tracker, news } => {
+                write!(f, "{incident}: ")?;
+                match news {
+                    TicketNews::Intended => write!(f, "a ticket is made in {tracker}"),
+                    TicketNews::Opened { key, .. } => write!(f, "ticket {key} in {tracker}"),
+                    TicketNews::Moved { stage } => write!(f, "its ticket in {tracker} is {stage}"),
+                    TicketNews::Refused { error } => {
+                        write!(f, "{tracker} takes no ticket: {error}")
+                    }
+                }
             }
             Self::RemedyHeld { incident, playbook } => write!(f, "{incident}: {playbook} held"),
             Self::StepStarted { attempt, step, verdict } => {
@@ -165,7 +204,19 @@ impl Fact {
             | Self::OverrideSet { .. }
             | Self::GroupTold { .. }
             | Self::GroupHeld { .. } => "alert-handler",
-            Self::AttemptPlanned { .. }
+            Self::TicketTold { .. } => "ticket-keeper",
+            Self::StandingApprovalSet { .. }
+            | Self::StandingApprovalEnded { .. }
+            | Self::PlanCleared { .. }
+            | Self::ApprovalRequested { .. }
+            | Self::ApprovalGiven { .. }
+            | Self::ApprovalDenied { .. }
+            | Self::ApprovalExpired { .. }
+            | Self::StepSkipped { .. }
+            | Self::RollbackStarted { .. }
+            | Self::UndoStarted { .. }
+            | Self::UndoFinished { .. }
+            | Self::AttemptPlanned { .. }
             | Self::RemedyHeld { .. }
             | Self::StepStarted { .. }
             | Self::StepFinished { .. }

@@ -81,6 +81,26 @@ name!(
     PlaybookName
 );
 name!(
+    /// A step of a playbook, by which later steps speak of what it found.
+    StepName
+);
+name!(
+    /// A parameter of a playbook, such as `max_age`.
+    ParameterName
+);
+name!(
+    /// A configured system that keeps tickets, such as `jira`.
+    TrackerName
+);
+name!(
+    /// A ticket as its tracker calls it, such as `OPS-12` or `owner/name#7`.
+    TicketKey
+);
+name!(
+    /// A standing approval, as whoever gave it calls it.
+    StandingName
+);
+name!(
     /// A member of the crew, such as `autoheal`.
     AgentName
 );
@@ -231,6 +251,31 @@ impl fmt::Display for AttemptId {
     }
 }
 
+/// The text is not an attempt's id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadAttemptId(pub String);
+
+impl fmt::Display for BadAttemptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is not an attempt's id; expected a form such as INC-42/1", self.0)
+    }
+}
+
+impl std::error::Error for BadAttemptId {}
+
+impl FromStr for AttemptId {
+    type Err = BadAttemptId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let read = || {
+            let (incident, number) = text.split_once('/')?;
+            let number = number.parse().ok().filter(|number| *number > 0)?;
+            Some(Self { incident: incident.parse().ok()?, number })
+        };
+        read().ok_or_else(|| BadAttemptId(text.to_owned()))
+    }
+}
+
 /// The position of a step in its plan, from 0.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
@@ -303,5 +348,14 @@ mod tests {
             "INC-x".parse::<IncidentId>().unwrap_err().to_string(),
             "`INC-x` is not an incident id; expected a form such as INC-42 or 42"
         );
+    }
+
+    #[test]
+    fn attempt_ids_read_back_what_they_print() {
+        let id = AttemptId { incident: IncidentId(42), number: 3 };
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for bad in ["INC-42", "INC-42/", "INC-42/0", "/1", "INC-42/1/2", "INC-42/-1"] {
+            assert!(bad.parse::<AttemptId>().is_err(), "{bad}");
+        }
     }
 }

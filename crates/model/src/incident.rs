@@ -47,6 +47,8 @@ pub enum IncidentEvent {
     RemedyPlanned,
     /// Every step of the playbook is done.
     StepsDone,
+    /// The playbook did not heal it: the next one has its turn, or a person.
+    RemedyEnded,
     /// Fresh samples prove it healed.
     Verified,
     /// It ended without us, or its source says that it ended.
@@ -77,12 +79,16 @@ impl IncidentState {
     pub fn apply(self, event: IncidentEvent) -> Result<Self, Illegal> {
         use IncidentEvent as E;
         match (self, event) {
-            // A person has it because no playbook applied; now one does.
-            (Self::Open | Self::Escalated, E::RemedyPlanned) => Ok(Self::Resolving),
+            // A person has it because no playbook applied and now one does, or the next playbook
+            // follows one that failed.
+            (
+                Self::Open | Self::Escalated | Self::Resolving | Self::Verifying,
+                E::RemedyPlanned,
+            ) => Ok(Self::Resolving),
+            (Self::Resolving | Self::Verifying, E::RemedyEnded) => Ok(Self::Open),
             (Self::Resolving, E::StepsDone) => Ok(Self::Verifying),
-            (Self::Verifying, E::Verified) | (Self::Open | Self::Escalated, E::Recovered) => {
-                Ok(Self::Resolved)
-            }
+            (Self::Verifying, E::Verified)
+            | (Self::Open | Self::Resolving | Self::Escalated, E::Recovered) => Ok(Self::Resolved),
             (Self::Open | Self::Resolving | Self::Verifying, E::HandedOver) => Ok(Self::Escalated),
             (Self::Resolved, E::Relapsed) => Ok(Self::Open),
             (Self::Resolved, E::WindowPassed) => Ok(Self::Closed),
@@ -95,6 +101,7 @@ impl IncidentState {
                 | Self::Closed,
                 E::RemedyPlanned
                 | E::StepsDone
+                | E::RemedyEnded
                 | E::Verified
                 | E::Recovered
                 | E::HandedOver
@@ -135,9 +142,10 @@ impl fmt::Display for IncidentState {
 
 impl IncidentEvent {
     /// Every event.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::RemedyPlanned,
         Self::StepsDone,
+        Self::RemedyEnded,
         Self::Verified,
         Self::Recovered,
         Self::HandedOver,
@@ -151,6 +159,7 @@ impl IncidentEvent {
         match self {
             Self::RemedyPlanned => "a planned remedy",
             Self::StepsDone => "the end of the steps",
+            Self::RemedyEnded => "a failed remedy",
             Self::Verified => "verification",
             Self::Recovered => "recovery",
             Self::HandedOver => "escalation",
@@ -200,8 +209,13 @@ mod tests {
         open       + a planned remedy       -> resolving
         open       + recovery               -> resolved
         open       + escalation             -> escalated
+        resolving  + a planned remedy       -> resolving
         resolving  + the end of the steps   -> verifying
+        resolving  + a failed remedy        -> open
+        resolving  + recovery               -> resolved
         resolving  + escalation             -> escalated
+        verifying  + a planned remedy       -> resolving
+        verifying  + a failed remedy        -> open
         verifying  + verification           -> resolved
         verifying  + escalation             -> escalated
         resolved   + a relapse              -> open

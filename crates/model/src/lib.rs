@@ -10,15 +10,19 @@
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod action;
 pub mod alert;
+pub mod approval;
 pub mod argv;
 pub mod attempt;
+mod binding;
 pub mod catalogue;
 pub mod chart;
 pub mod condition;
 pub mod decision;
 pub mod escalation;
 pub mod event;
+pub mod expression;
 mod fact_stream;
 mod fact_words;
 pub mod id;
@@ -29,7 +33,9 @@ pub mod labels;
 pub mod lock;
 pub mod matcher;
 pub mod mute;
+mod notification;
 pub mod oncall;
+mod outcome;
 pub mod plan;
 mod reason;
 pub mod route;
@@ -37,5 +43,6 @@ pub mod sample;
 pub mod severity;
 pub mod silence;
 pub mod telemetry;
+pub mod ticket;
 pub mod unit;
 pub mod verdict;

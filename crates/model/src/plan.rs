@@ -1,13 +1,17 @@
-//! Playbooks (what may be done), plans (what will be done) and outcomes (what was done).
+//! Playbooks (what may be done) and plans (what will be done).
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::argv::{Argv, Word};
+pub use crate::action::{Action, Method};
+pub use crate::binding::{Bindings, NotRendered, Parameter, ParameterKind, SERVICE_PLACEHOLDERS};
 use crate::condition::Condition;
-use crate::id::{PlaybookName, ServiceName, Target};
+use crate::expression::Expression;
+use crate::id::{ParameterName, PlaybookName, ServiceName, StepName, Target};
+pub use crate::outcome::{ResultKey, ResultValue, StepOutcome, StepStatus};
+use crate::severity::Severity;
 use crate::unit::Millis;
 
 /// What an operator allows to be done about a condition.
@@ -16,25 +20,104 @@ pub struct Playbook {
     /// Its name.
     pub name: PlaybookName,
     /// When it applies.
-    pub condition: Condition,
-    /// What it does, in order; service names may still be the placeholder.
+    pub trigger: Trigger,
+    /// What may differ from incident to incident, beside the service.
+    pub parameters: BTreeMap<ParameterName, Parameter>,
+    /// What it does, in order; texts may still hold placeholders.
     pub steps: Vec<Step>,
     /// How its success is proven; none: the condition no longer holds.
     pub verify: Option<Verify>,
     /// How long it rests after a run against the same target; none: the crew's default.
     pub cooldown: Option<Millis>,
+    /// When a person gets it at once, whatever else holds.
+    pub escalate_if: Option<Expression>,
+    /// How often it may run against one target; none: the crew's default.
+    pub limit: Option<RunLimit>,
+    /// Whether it runs, or only shows what it would have done.
+    pub stage: Stage,
 }
 
-/// The placeholders that stand for the service of the incident, as the source documents write
-/// them.
-pub const SERVICE_PLACEHOLDERS: [&str; 6] = [
-    "{service_name}",
-    "{process_name}",
-    "{service}",
-    "${SERVICE_NAME}",
-    "${PROCESS_NAME}",
-    "${SERVICE}",
-];
+impl Playbook {
+    /// A playbook that runs when a condition holds, and whose success is that it no longer does.
+    #[must_use]
+    pub fn new(name: PlaybookName, condition: impl Into<Expression>, steps: Vec<Step>) -> Self {
+        Self {
+            name,
+            trigger: Trigger::seen(condition),
+            parameters: BTreeMap::new(),
+            steps,
+            verify: None,
+            cooldown: None,
+            escalate_if: None,
+            limit: None,
+            stage: Stage::Live,
+        }
+    }
+}
+
+/// When a playbook applies: everything that is given must hold.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// What must be seen.
+    pub condition: Option<Expression>,
+    /// What must be wrong, one of these: the symptom of the incident, or a part of what its alert
+    /// says, in any case.  Empty: anything.
+    pub symptoms: Vec<String>,
+    /// How bad it must be at least.
+    pub severity: Option<Severity>,
+}
+
+impl Trigger {
+    /// A condition, and nothing else.
+    #[must_use]
+    pub fn seen(condition: impl Into<Expression>) -> Self {
+        Self { condition: Some(condition.into()), ..Self::default() }
+    }
+
+    /// The comparisons of metrics in its condition.
+    #[must_use]
+    pub fn comparisons(&self) -> Vec<&Condition> {
+        let mut found = Vec::new();
+        if let Some(condition) = &self.condition {
+            condition.each(&mut |leaf| {
+                if let Expression::Metric(condition) = leaf {
+                    found.push(condition);
+                }
+            });
+        }
+        found
+    }
+}
+
+impl fmt::Display for Trigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let symptoms = (!self.symptoms.is_empty()).then(|| self.symptoms.join(" | "));
+        let severity = self.severity.map(|severity| format!("{severity} or worse"));
+        let condition = self.condition.as_ref().map(ToString::to_string);
+        let parts: Vec<String> = [condition, symptoms, severity].into_iter().flatten().collect();
+        if parts.is_empty() { f.write_str("never") } else { f.write_str(&parts.join(", ")) }
+    }
+}
+
+/// How often something may be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunLimit {
+    /// So often …
+    pub times: u32,
+    /// … in this time.
+    pub window: Millis,
+}
+
+/// How far a playbook is trusted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// It runs.
+    #[default]
+    Live,
+    /// It decides, plans and records, and what it would have done is compared with what people do.
+    Shadow,
+}
 
 /// One step of a playbook or a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,98 +128,123 @@ pub struct Step {
     pub description: String,
     /// How long it may take.
     pub timeout: Millis,
+    /// By what later steps speak of what it found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<StepName>,
+    /// When it is done; none: always.  What is not certainly true skips it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Expression>,
+    /// How often it is tried again when it fails.
+    #[serde(default, skip_serializing_if = "Retry::is_none")]
+    pub retry: Retry,
+    /// Whether doing it twice is the same as doing it once, in the operator's word; none: by the
+    /// kind of action.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotent: Option<bool>,
+    /// What happens when it fails for good.
+    #[serde(default, skip_serializing_if = "OnFailure::is_stop")]
+    pub on_failure: OnFailure,
+    /// What takes it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<Action>,
+    /// Whether a person is asked whatever the autonomy of the service.
+    #[serde(default, skip_serializing_if = "Ask::is_by_class")]
+    pub ask: Ask,
 }
 
-/// One thing to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "type")]
-pub enum Action {
-    /// Removes regular files below `root` that have not changed for `older_than`.
-    CleanFiles {
-        /// The folder; it must lie in an allowed root.
-        root: PathBuf,
-        /// Only files whose name matches this glob; none: every file.
-        name: Option<String>,
-        /// Only files not modified for this long.
-        older_than: Millis,
-    },
-    /// Ends the process of a service, if it lives, and starts it as its `start` says.
-    RestartProcess {
-        /// The service, or a placeholder.
-        service: ServiceName,
-    },
-    /// Restarts a service through whatever supervises it.
-    RestartService {
-        /// The service, or a placeholder.
-        service: ServiceName,
-    },
-    /// Starts a program without a shell.
-    Run {
-        /// The program and its arguments.
-        argv: Argv,
-    },
-}
+impl Step {
+    /// A step that is done once, and ends the attempt when it fails.
+    #[must_use]
+    pub fn new(action: Action, description: impl Into<String>, timeout: Millis) -> Self {
+        Self {
+            action,
+            description: description.into(),
+            timeout,
+            name: None,
+            when: None,
+            retry: Retry::default(),
+            idempotent: None,
+            on_failure: OnFailure::default(),
+            rollback: None,
+            ask: Ask::default(),
+        }
+    }
 
-impl Action {
-    /// Whether doing it twice is the same as doing it once.  Only such an action is started again
-    /// after a crash cut it off.
+    /// Whether doing it twice is the same as doing it once.  Only such a step is begun again after
+    /// a crash cut it off.
     #[must_use]
     pub fn is_idempotent(&self) -> bool {
-        match self {
-            Self::CleanFiles { .. } => true,
-            Self::RestartProcess { .. } | Self::RestartService { .. } | Self::Run { .. } => false,
-        }
+        self.idempotent.unwrap_or_else(|| self.action.is_idempotent())
     }
 
-    /// The action with the placeholder replaced by the service's name.  The name replaces text
-    /// inside words: it can never add a word, and never the program.
-    #[must_use]
-    pub fn for_service(&self, service: &ServiceName) -> Self {
-        let fill = |text: &str| {
-            SERVICE_PLACEHOLDERS.iter().fold(text.to_owned(), |text, placeholder| {
-                text.replace(placeholder, service.as_str())
-            })
-        };
-        let name = |named: &ServiceName| ServiceName::from(fill(named.as_str()));
-        match self {
-            Self::CleanFiles { .. } => self.clone(),
-            Self::RestartProcess { service } => Self::RestartProcess { service: name(service) },
-            Self::RestartService { service } => Self::RestartService { service: name(service) },
-            Self::Run { argv } => {
-                let words = argv.0.iter().enumerate().map(|(n, word)| match word {
-                    _ if n == 0 => word.clone(),
-                    Word::Literal(text) => Word::Literal(fill(text)),
-                    Word::Glob(text) => Word::Glob(text.clone()),
-                });
-                Self::Run { argv: Argv(words.collect()) }
-            }
-        }
+    /// The step with everything put in.
+    ///
+    /// # Errors
+    /// When a word would become an option.
+    pub fn render(&self, bindings: &Bindings) -> Result<Self, NotRendered> {
+        let rollback = self.rollback.as_ref().map(|action| action.render(bindings)).transpose()?;
+        Ok(Self { action: self.action.render(bindings)?, rollback, ..self.clone() })
     }
 }
 
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::CleanFiles { root, name, older_than } => {
-                write!(f, "clean_files {}", root.display())?;
-                if let Some(name) = name {
-                    write!(f, " named '{name}'")?;
-                }
-                write!(f, " older than {older_than}")
-            }
-            Self::RestartProcess { service } => write!(f, "restart_process {service}"),
-            Self::RestartService { service } => write!(f, "restart_service {service}"),
-            Self::Run { argv } => argv.fmt(f),
-        }
+/// How often a step that failed is tried again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// So often, beside the first try.
+    pub times: u32,
+    /// After this pause each.
+    pub pause: Millis,
+}
+
+impl Retry {
+    fn is_none(&self) -> bool {
+        self.times == 0
     }
 }
 
-/// How success is proven: `needed` samples in a row, each taken after the last step ended, each
-/// good, before the deadline.
+/// What happens when a step fails for good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// The attempt has failed.
+    #[default]
+    Stop,
+    /// The next step follows.
+    Continue,
+    /// The steps before it are taken back, the last one first; then the attempt has failed.
+    RollBack,
+}
+
+impl OnFailure {
+    fn is_stop(&self) -> bool {
+        *self == Self::Stop
+    }
+}
+
+/// When a person is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ask {
+    /// As the autonomy of the service and the risk class say.
+    #[default]
+    ByClass,
+    /// Always.
+    Always,
+}
+
+impl Ask {
+    fn is_by_class(&self) -> bool {
+        *self == Self::ByClass
+    }
+}
+
+/// How success is proven: `needed` looks in a row, each taken after the last step ended, each
+/// good, before the deadline.  Where the condition asks for several metrics, a look is a fresh
+/// sample of each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verify {
     /// What has to hold.
-    pub condition: Condition,
+    pub condition: Expression,
     /// How many good samples in a row; at least 1.
     pub needed: u32,
     /// How often to look.
@@ -162,6 +270,15 @@ pub struct Plan {
     pub mode: Mode,
 }
 
+impl Plan {
+    /// The services that its steps, or what takes them back, act on by name.
+    pub fn services_acted_on(&self) -> impl Iterator<Item = &ServiceName> {
+        let actions =
+            self.steps.iter().flat_map(|step| [&step.action].into_iter().chain(&step.rollback));
+        actions.filter_map(Action::service_acted_on)
+    }
+}
+
 /// Whether a plan may touch the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -170,79 +287,28 @@ pub enum Mode {
     Live,
     /// It is judged and recorded, and nothing is executed.
     DryRun,
+    /// As a dry run, because the playbook is not trusted yet; what people do instead is compared.
+    Shadow,
+    /// As a dry run, because the service's autonomy is to suggest: a person gets the plan.
+    Suggest,
 }
 
-/// How a step ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepOutcome {
-    /// How.
-    pub status: StepStatus,
-    /// What it printed, or what it did, cut to a limit.
-    pub output: String,
-    /// How long it took.
-    pub took: Millis,
-}
-
-/// Whether a step did what it should.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "status")]
-pub enum StepStatus {
-    /// It did.
-    Succeeded,
-    /// Its program ended with this exit code, or with a signal (none).
-    Exited {
-        /// The exit code; none after a signal.
-        code: Option<i32>,
-    },
-    /// It did not end in time and was killed.
-    TimedOut,
-    /// It could not begin or go on.
-    Failed,
-    /// The gate did not admit it.
-    Refused,
-    /// It was not executed, because the plan is a dry run.
-    Shown,
-}
-
-impl StepStatus {
-    /// Whether the next step may follow.
+impl Mode {
+    /// Whether it is a try at healing.  What is only shown moves no incident.
     #[must_use]
-    pub fn is_success(&self) -> bool {
+    pub fn is_meant(self) -> bool {
         match self {
-            Self::Succeeded | Self::Shown => true,
-            Self::Exited { .. } | Self::TimedOut | Self::Failed | Self::Refused => false,
+            Self::Live | Self::DryRun => true,
+            Self::Shadow | Self::Suggest => false,
         }
     }
-}
 
-impl fmt::Display for StepStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Whether it touches the world.
+    #[must_use]
+    pub fn is_live(self) -> bool {
         match self {
-            Self::Succeeded => f.write_str("succeeded"),
-            Self::Exited { code: Some(code) } => write!(f, "failed with exit code {code}"),
-            Self::Exited { code: None } => f.write_str("ended by a signal"),
-            Self::TimedOut => f.write_str("timed out"),
-            Self::Failed => f.write_str("failed"),
-            Self::Refused => f.write_str("refused"),
-            Self::Shown => f.write_str("shown, not executed"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn no_service_name_can_change_the_program_or_the_count_of_words(name in "\\PC{0,40}") {
-            let action = Action::Run { argv: Argv::parse("systemctl restart '{service_name}'").unwrap() };
-            let Action::Run { argv } = action.for_service(&name.clone().into()) else { unreachable!() };
-            prop_assert_eq!(argv.0.len(), 3);
-            prop_assert_eq!(argv.program(), "systemctl");
-            prop_assert_eq!(argv.0[1].as_str(), "restart");
+            Self::Live => true,
+            Self::DryRun | Self::Shadow | Self::Suggest => false,
         }
     }
 }

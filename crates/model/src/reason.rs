@@ -6,12 +6,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Source;
+use crate::approval::Autonomy;
+use crate::condition::Truth;
 use crate::id::{
     AttemptId, ChannelName, IncidentId, LevelIndex, LockName, NotificationId, PersonName,
-    PlaybookName, PolicyName, ReceiverName, ServiceName, StepIndex,
+    PlaybookName, PolicyName, ReceiverName, ServiceName, StandingName, StepIndex,
 };
 use crate::mute::MutedBy;
 use crate::unit::Millis;
+use crate::verdict::RiskClass;
 
 /// Why something was decided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,6 +70,102 @@ pub enum Reason {
     },
     /// The crew runs dry: the plan was shown and nothing was done.
     DryRun,
+    /// The playbook is in shadow: the plan was shown and nothing was done.
+    Shadow,
+    /// The service's autonomy does not let the crew act by itself.
+    Autonomy {
+        /// What it lets the crew do.
+        level: Autonomy,
+    },
+    /// The playbook says that a person gets it.
+    EscalateIf {
+        /// The condition in words.
+        condition: String,
+    },
+    /// An action is of a risk class, or of a kind, that a person has to allow.
+    NeedsApproval {
+        /// The highest risk of the plan.
+        class: RiskClass,
+    },
+    /// A standing approval covers it.
+    StandingApproval {
+        /// Which.
+        approval: StandingName,
+    },
+    /// Nobody approved in time.
+    NotApproved {
+        /// How long was waited.
+        waited: Millis,
+    },
+    /// What would run is not what was approved.
+    PlanChanged {
+        /// What differs.
+        detail: String,
+    },
+    /// The condition of the step is not certainly true.
+    WhenNotMet {
+        /// The condition in words.
+        condition: String,
+        /// What is known about it.
+        truth: Truth,
+    },
+    /// The step failed and is tried again.
+    Retried {
+        /// The how many-th try comes, from 2.
+        attempt: u32,
+        /// How many there are.
+        of: u32,
+    },
+    /// The step failed, and the playbook goes on.
+    Continued,
+    /// The playbook did not hold the last time, or did not heal: the next one is tried.
+    NextRemedy {
+        /// The playbook that did not.
+        after: PlaybookName,
+    },
+    /// The repair was proven, and the trouble is back inside the window.
+    Relapsed {
+        /// The playbook that did not hold.
+        playbook: PlaybookName,
+    },
+    /// Every playbook that applies was tried.
+    RemediesExhausted {
+        /// How many were tried.
+        tried: u32,
+    },
+    /// It was done too often.
+    RunLimit {
+        /// What.
+        playbook: PlaybookName,
+        /// How often it may run …
+        times: u32,
+        /// … in this time.
+        window: Millis,
+    },
+    /// The playbook failed so often that it is left alone.
+    BreakerOpen {
+        /// Which.
+        playbook: PlaybookName,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Too many services of a group are down or being worked on.
+    BlastRadius {
+        /// How many are.
+        down: u32,
+        /// How many may be.
+        allowed: u32,
+    },
+    /// A parameter of the playbook cannot be made of what the alert says.
+    BadParameter {
+        /// Which, and why.
+        detail: String,
+    },
+    /// The tracker of tickets said so.
+    Tracker {
+        /// What of it.
+        detail: String,
+    },
     /// The gate admitted the step.
     GateAdmitted,
     /// The gate did not admit the step.
@@ -268,6 +367,46 @@ impl fmt::Display for Reason {
                 write!(f, "{attempt} is at work on the same service")
             }
             Self::DryRun => f.write_str("dry run: shown, not executed"),
+            Self::Shadow => f.write_str("in shadow: shown, not executed"),
+            Self::Autonomy { level } => {
+                write!(f, "the autonomy of the service is `{level}`")
+            }
+            Self::EscalateIf { condition } => {
+                write!(f, "the playbook hands over when {condition}")
+            }
+            Self::NeedsApproval { class } => write!(f, "{class}: a person has to allow it"),
+            Self::StandingApproval { approval } => {
+                write!(f, "covered by the standing approval {approval}")
+            }
+            Self::NotApproved { waited } => write!(f, "nobody approved within {waited}"),
+            Self::PlanChanged { detail } => {
+                write!(f, "it is not what was approved: {detail}")
+            }
+            Self::WhenNotMet { condition, truth: Truth::Unknown } => {
+                write!(f, "nobody knows whether {condition}")
+            }
+            Self::WhenNotMet { condition, .. } => write!(f, "not so: {condition}"),
+            Self::Retried { attempt, of } => write!(f, "try {attempt} of {of}"),
+            Self::Continued => f.write_str("the playbook goes on after a failure here"),
+            Self::NextRemedy { after } => write!(f, "{after} did not heal it: the next one"),
+            Self::Relapsed { playbook } => {
+                write!(f, "back inside the window: {playbook} did not hold")
+            }
+            Self::RemediesExhausted { tried } => {
+                write!(f, "every playbook that applies was tried: {tried}")
+            }
+            Self::RunLimit { playbook, times, window } => {
+                write!(f, "{playbook} may run {times} times in {window}, and did")
+            }
+            Self::BreakerOpen { playbook, until } => {
+                write!(f, "{playbook} failed so often that it is left alone until {until}")
+            }
+            Self::BlastRadius { down, allowed } => write!(
+                f,
+                "{down} services of the group are down or being worked on, and {allowed} may be"
+            ),
+            Self::BadParameter { detail } => f.write_str(detail),
+            Self::Tracker { detail } => f.write_str(detail),
             Self::GateAdmitted => f.write_str("admitted by the gate"),
             Self::GateRefused { step, reason } => {
                 write!(f, "the gate did not admit step {step}: {reason}")

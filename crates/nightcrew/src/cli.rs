@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::approvals::Approvals;
 use crate::metrics::args::Metrics;
+use crate::playbooks::Playbooks;
 
 /// An autonomous on-call crew: watches, heals what it may, proves it, and tells a person the rest.
 #[derive(Debug, Parser)]
@@ -54,6 +56,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Incidents,
     },
+    /// The plans that wait for a person.
+    Approvals {
+        #[command(subcommand)]
+        command: Approvals,
+    },
     /// Keep people from hearing of some alerts for some time.
     Silences {
         #[command(subcommand)]
@@ -69,7 +76,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Oncall,
     },
-    /// The playbooks of a configuration.
+    /// The playbooks of a configuration: what the gate says of them, how they do.
     Playbooks {
         #[command(subcommand)]
         command: Playbooks,
@@ -101,6 +108,8 @@ pub(crate) enum Command {
     },
     /// What would have been found and done with other limits or playbooks.
     Backtest(Backtest),
+    /// Print the JSON Schema of the configuration, for editors.
+    Schema,
     /// Rebuild the tables of a journal from its log, while no crew runs on it.
     Rebuild(Rebuild),
 }
@@ -170,6 +179,9 @@ pub(crate) struct DemoService {
     /// A file without which the service answers 500.
     #[arg(long)]
     pub(crate) needs: Option<PathBuf>,
+    /// A log to write, opened anew at SIGUSR1; with it the service can be told to have a trouble.
+    #[arg(long)]
+    pub(crate) log: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -433,28 +445,6 @@ pub(crate) struct Change {
     pub(crate) who: Who,
     #[command(flatten)]
     pub(crate) ask: Ask,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Playbooks {
-    /// List them, with what the gate says of their steps.
-    List {
-        #[command(flatten)]
-        config: Config,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show one.
-    Show {
-        /// Its name.
-        name: String,
-        #[command(flatten)]
-        config: Config,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 #[derive(Debug, Subcommand)]

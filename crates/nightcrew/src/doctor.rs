@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use nightcrew_act::sandbox::Launcher;
+use nightcrew_act::sandbox::layer::{Layer, Standing, State};
+use nightcrew_act::sandbox::probe::probe;
 use nightcrew_config::problem::Severity;
 use nightcrew_model::unit::Millis;
 use nightcrew_runtime::clock::Clock;
@@ -48,7 +51,7 @@ fn bad(
 pub(crate) async fn run(args: cli::Doctor) -> anyhow::Result<Exit> {
     let data = wiring::data_dir(args.data.as_ref());
     let (config, listen) = configuration(&args.config);
-    let findings = vec![
+    let mut findings = vec![
         config,
         data_folder(&data),
         space(&data),
@@ -59,6 +62,7 @@ pub(crate) async fn run(args: cli::Doctor) -> anyhow::Result<Exit> {
         program("systemctl", "services with a `unit` cannot be restarted"),
         program("docker", "container commands of playbooks are refused at execution"),
     ];
+    findings.extend(probe(Launcher::myself().as_ref()).await.into_iter().map(sandbox));
     let broken = findings.iter().any(|finding| finding.health == Health::Broken);
     if args.json {
         output::json(&serde_json::json!({ "ok": !broken, "findings": findings }))?;
@@ -154,6 +158,21 @@ fn process_ends() -> Finding {
             "processes cannot be looked up here",
             "mount /proc; on systems other than Linux use HTTP and TCP checks",
         ),
+    }
+}
+
+/// A layer of the sandbox; without one, programs run all the same unless the policy says otherwise.
+fn sandbox(standing: Standing) -> Finding {
+    let name = standing.layer.name();
+    match standing.state {
+        State::InForce => good(name, "sandbox layer: in force"),
+        State::Missing { why, lost } => {
+            let refused = match standing.layer {
+                Layer::Cgroup => "",
+                _ => "; with policy.sandbox: \"required\" no program starts",
+            };
+            bad(name, Health::Limited, format!("sandbox layer: {why}"), format!("{lost}{refused}"))
+        }
     }
 }
 

@@ -2,8 +2,10 @@
 
 mod agents;
 mod alerts;
+mod approvals;
 mod backtest;
 mod check;
+mod child;
 mod cli;
 mod client;
 mod csv_file;
@@ -21,6 +23,7 @@ mod output;
 mod playbooks;
 mod rebuild;
 mod route_test;
+mod schema;
 mod silences;
 mod slo;
 mod span;
@@ -31,11 +34,16 @@ mod wiring;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use nightcrew_act::sandbox::launch;
 
 use crate::cli::{Cli, Command};
 use crate::output::Exit;
 
 fn main() -> ExitCode {
+    // Before anything else is set up: what a started program waits for is this.
+    if let Some(exit) = launch::serve(std::env::args_os()) {
+        return exit;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -56,6 +64,7 @@ fn main() -> ExitCode {
         Command::Agents { command } => wiring::block_on(agents::run(command)),
         Command::Alerts { command } => wiring::block_on(alerts::run(command)),
         Command::Incidents { command } => wiring::block_on(incidents::run(command)),
+        Command::Approvals { command } => wiring::block_on(approvals::run(command)),
         Command::Silences { command } => wiring::block_on(silences::run(command)),
         Command::Locks { command } => wiring::block_on(locks::run(command)),
         Command::Oncall { command } => wiring::block_on(oncall::run(command)),
@@ -66,6 +75,7 @@ fn main() -> ExitCode {
         Command::Metrics { command } => wiring::block_on(metrics::run(command)),
         Command::Gate { command } => gate::run(command),
         Command::Backtest(args) => backtest::run(&args),
+        Command::Schema => schema::run(),
         Command::Rebuild(args) => rebuild::run(&args),
     };
     match result {

@@ -14,8 +14,10 @@ type Places = BTreeMap<(PlaybookName, StepIndex), StepPlace>;
 
 /// Every objection, as a problem of the configuration: an error at `check`, not at 3 a.m.
 pub(crate) fn problems(settings: &Settings, places: &Places) -> Vec<Problem> {
-    let objections = lint(&gate_of(settings), &settings.playbooks);
-    objections.iter().map(|objection| problem_of(objection, places)).collect()
+    let gate = gate_of(settings);
+    let objections = lint(&gate, &settings.playbooks);
+    let objected = objections.iter().map(|objection| problem_of(objection, places));
+    gate.unusable_grammars().iter().cloned().chain(objected).collect()
 }
 
 fn problem_of(objection: &Objection, places: &Places) -> Problem {

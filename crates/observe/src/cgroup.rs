@@ -218,14 +218,8 @@ mod tests {
 
     fn service(unit: Option<&str>) -> settings::Service {
         settings::Service {
-            name: ServiceName::from("결제"),
-            process: None,
-            start: None,
-            stop_timeout: Millis(0),
             unit: unit.map(str::to_owned),
-            interval: Millis::from_secs(5),
-            checks: Vec::new(),
-            restart_allowed: false,
+            ..settings::Service::new(ServiceName::from("결제"))
         }
     }
 

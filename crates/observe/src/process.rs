@@ -362,14 +362,9 @@ mod tests {
             let mut sleeper = Sleeper(Command::new("/bin/sleep").arg("86413").spawn().unwrap());
             std::fs::write(&path, sleeper.0.id().to_string()).unwrap();
             let service = settings::Service {
-                name: ServiceName::from("예약"),
                 process: Some(ProcessMatch::PidFile(path.clone())),
-                start: None,
-                stop_timeout: Millis::from_secs(1),
-                unit: None,
                 interval: Millis::from_secs(3_600),
-                checks: Vec::new(),
-                restart_allowed: false,
+                ..settings::Service::new(ServiceName::from("예약"))
             };
             let breaker = settings::Breaker::default();
             let mut watch = ProcessWatch::new(&service, folder.path(), breaker).unwrap().unwrap();

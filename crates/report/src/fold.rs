@@ -13,7 +13,7 @@ use nightcrew_model::sample::Sample;
 use nightcrew_model::severity::Severity;
 use nightcrew_model::unit::Millis;
 
-use crate::record::{Entry, PICTURES_MAX, Picture, Record, Trigger};
+use crate::record::{Entry, JOINED_MAX, Joined, PICTURES_MAX, Picture, Record, Root, Trigger};
 use crate::sentence;
 use crate::transition::{Contradiction, apply};
 
@@ -51,6 +51,9 @@ impl<'a> Fold<'a> {
                 self.take_alert(*fingerprint, decision, false);
             }
             fact if fact.incident() == Some(self.incident) => self.take_own(decision),
+            Fact::IncidentCorrelated { incident, root } if *root == self.incident => {
+                self.take_effect(*incident, decision);
+            }
             _ => {}
         }
     }
@@ -69,6 +72,18 @@ impl<'a> Fold<'a> {
         }
     }
 
+    /// Another incident was found to be caused by this one.
+    fn take_effect(&mut self, effect: IncidentId, decision: &Decision) {
+        let Some(record) = self.record.as_mut() else {
+            return;
+        };
+        if record.effects.len() < JOINED_MAX {
+            let (at, why) = (decision.at, decision.reason.to_string());
+            record.effects.push(Root { at, incident: effect, why });
+        }
+        self.tell(decision, Ok(()));
+    }
+
     fn take_own(&mut self, decision: &Decision) {
         if let Fact::IncidentOpened { key, severity, trigger, initial, .. } = &decision.fact
             && self.record.is_none()
@@ -81,8 +96,12 @@ impl<'a> Fold<'a> {
         };
         let applied = apply(record, decision);
         match &decision.fact {
-            Fact::AlertJoined { alert, .. } if applied.is_ok() => self.join(*alert),
-            Fact::IncidentReopened { trigger, .. } if applied.is_ok() => self.join(*trigger),
+            Fact::AlertJoined { alert, .. } | Fact::IncidentReopened { trigger: alert, .. }
+                if applied.is_ok() =>
+            {
+                self.join(*alert);
+                self.name(*alert, decision);
+            }
             _ => {}
         }
         self.tell(decision, applied);
@@ -117,12 +136,18 @@ impl<'a> Fold<'a> {
             repair_ms: None,
             initial: initial.to_vec(),
             pictures: Vec::new(),
+            joined: Vec::new(),
+            root: None,
+            effects: Vec::new(),
             attempts: Vec::new(),
             held: Vec::new(),
             relapses: Vec::new(),
             escalation: None,
             acknowledged: None,
+            first_acknowledged: None,
             resolved: None,
+            closed_at: None,
+            tickets: Vec::new(),
             notifications: Vec::new(),
             timeline: Vec::new(),
         });
@@ -137,6 +162,29 @@ impl<'a> Fold<'a> {
         {
             self.tell(fired, Ok(()));
             self.picture(fired);
+        }
+    }
+
+    /// Keeps what an alert that joined is about.
+    fn name(&mut self, fingerprint: Fingerprint, decision: &Decision) {
+        let alert = self.fired.get(&fingerprint).and_then(|fired| match &fired.fact {
+            Fact::AlertFired { alert } => Some(alert),
+            _ => None,
+        });
+        let Some(record) = self.record.as_mut() else { return };
+        let is_known = record.trigger.fingerprint == fingerprint
+            || record.joined.iter().any(|known| known.fingerprint == fingerprint);
+        if !is_known && record.joined.len() < JOINED_MAX {
+            record.joined.push(Joined {
+                at: decision.at,
+                fingerprint,
+                about: alert.map(|alert| IncidentKey {
+                    target: alert.target.clone(),
+                    symptom: alert.symptom.clone(),
+                }),
+                severity: alert.map(|alert| alert.severity),
+                why: decision.reason.to_string(),
+            });
         }
     }
 

@@ -2,7 +2,9 @@
 //! them does that for its own form.
 
 use nightcrew_model::decision::Fact;
+use nightcrew_model::id::TrackerName;
 use nightcrew_model::plan::{Mode, Plan};
+use nightcrew_model::ticket::TicketNews;
 
 /// What was decided, in words.
 #[expect(clippy::too_many_lines, reason = "a table with an arm for each fact")]
@@ -44,7 +46,34 @@ pub(crate) fn what(fact: &Fact) -> String {
             format!("message {notification} through {channel} will never arrive")
         }
         Fact::AgentChanged { agent, state } => format!("agent {agent} is {state}"),
-        Fact::IncidentAcknowledged { .. }
+        Fact::PlanCleared { attempt, .. } => format!("{attempt} may begin"),
+        Fact::ApprovalRequested { attempt, hash, expires_at, .. } => {
+            let hash = short(&hash.to_string());
+            format!(
+                "{attempt}: a person is asked whether plan {hash} may run, until {expires_at:.3}"
+            )
+        }
+        Fact::ApprovalGiven { attempt, hash } => {
+            format!("{attempt}: plan {} was approved", short(&hash.to_string()))
+        }
+        Fact::ApprovalDenied { attempt } => format!("{attempt} was denied: it does not run"),
+        Fact::ApprovalExpired { attempt } => {
+            format!("{attempt} was not approved in time: it does not run")
+        }
+        Fact::StepSkipped { attempt, step } => format!("{attempt}: step {step} is skipped"),
+        Fact::RollbackStarted { attempt, from } => {
+            format!("{attempt}: what was done is taken back, from step {from} on")
+        }
+        Fact::UndoStarted { attempt, step, .. } => {
+            format!("{attempt}: taking step {step} back begins")
+        }
+        Fact::UndoFinished { attempt, step, outcome } => {
+            format!("{attempt}: taking step {step} back {} after {}", outcome.status, outcome.took)
+        }
+        Fact::TicketTold { tracker, news, .. } => ticket(tracker, news),
+        Fact::StandingApprovalSet { .. }
+        | Fact::StandingApprovalEnded { .. }
+        | Fact::IncidentAcknowledged { .. }
         | Fact::AcknowledgementEnded { .. }
         | Fact::IncidentCorrelated { .. }
         | Fact::EscalationStepped { .. }
@@ -86,6 +115,8 @@ fn planned(attempt: &str, plan: &Plan) -> String {
     let dry = match plan.mode {
         Mode::Live => "",
         Mode::DryRun => ", dry run",
+        Mode::Shadow => ", in shadow",
+        Mode::Suggest => ", as a suggestion",
     };
     format!(
         "{attempt}: playbook {} planned for {}, {}{dry}",
@@ -93,6 +124,26 @@ fn planned(attempt: &str, plan: &Plan) -> String {
         plan.target,
         counted(plan.steps.len(), "step")
     )
+}
+
+fn ticket(tracker: &TrackerName, news: &TicketNews) -> String {
+    match news {
+        TicketNews::Intended => format!("a ticket is to be made in {tracker}"),
+        TicketNews::Opened { key, url: Some(url) } => {
+            format!("its ticket in {tracker} is {key}, {url}")
+        }
+        TicketNews::Opened { key, url: None } => format!("its ticket in {tracker} is {key}"),
+        TicketNews::Moved { stage } => format!("its ticket in {tracker} is {stage} now"),
+        TicketNews::Refused { error } => format!("{tracker} takes no ticket: {error}"),
+    }
+}
+
+/// How many digits of a hash tell plans apart for people.
+const HASH_CHARS: usize = 12;
+
+/// The beginning of a hash.
+pub(crate) fn short(hash: &str) -> String {
+    hash.chars().take(HASH_CHARS).collect()
 }
 
 /// `1 step`, `2 steps`.

@@ -6,12 +6,12 @@
 
 use nightcrew_model::attempt::AttemptState;
 use nightcrew_model::decision::NotificationKind;
+use nightcrew_model::id::PersonName;
 use nightcrew_model::plan::{Mode, StepOutcome};
 use nightcrew_model::sample::Sample;
 
 use crate::quote::one_line;
-use crate::record::{Attempt, Outcome, Progress, Record, Step};
-use crate::sentence::counted;
+use crate::record::{Answer, Approval, Attempt, Outcome, Progress, Record, Step, Ticket};
 
 /// The largest number of lines; those in the middle make room.
 pub const STORY_LINES_MAX: usize = 50;
@@ -35,6 +35,12 @@ pub fn title(record: &Record, kind: NotificationKind) -> String {
             let by = record.acknowledged.as_ref().map_or("somebody", |ack| ack.by.as_str());
             format!("{} is with {by}: {}", record.id, record.key)
         }
+        NotificationKind::ApprovalWanted => {
+            format!("{} waits for your approval: {}", record.id, record.key)
+        }
+        NotificationKind::ApprovalEnded => {
+            format!("{} {}: {}", record.id, answered(record), record.key)
+        }
         NotificationKind::Firing
         | NotificationKind::Digest
         | NotificationKind::AllClear
@@ -52,9 +58,10 @@ pub fn summary(record: &Record) -> String {
     )];
     sentences.push(match record.attempts.as_slice() {
         [] => "Nothing was tried.".into(),
-        [only] => format!("Tried: {}.", tried(only)),
+        [only] if only.was_allowed() => format!("Tried: {}.", tried(only)),
+        [only] => format!("Planned: {}.", tried(only)),
         [first @ .., last] => {
-            format!("Tried {}; the last: {}.", counted(first.len() + 1, "time"), tried(last))
+            format!("Planned {} remedies; the last: {}.", first.len() + 1, tried(last))
         }
     });
     sentences.extend(standing(record));
@@ -84,6 +91,9 @@ pub fn story(record: &Record) -> Vec<String> {
         tell_attempt(attempt, &mut lines);
     }
     lines.extend(standing(record));
+    for ticket in &record.tickets {
+        lines.extend(ticket_line(ticket));
+    }
     for message in &record.notifications {
         if let Outcome::Failed { why, .. } = &message.outcome {
             lines.push(format!(
@@ -99,11 +109,15 @@ fn tell_attempt(attempt: &Attempt, lines: &mut Vec<String>) {
     let dry = match attempt.mode {
         Mode::Live => "",
         Mode::DryRun => " (dry run: nothing was executed)",
+        Mode::Shadow => " (in shadow: nothing was executed)",
+        Mode::Suggest => " (a suggestion: nothing was executed)",
     };
+    let tried = if attempt.was_allowed() { "Tried" } else { "Planned" };
     lines.push(format!(
-        "Tried playbook {}{dry} at {:.0}, because {}",
+        "{tried} playbook {}{dry} at {:.0}, because {}",
         attempt.playbook, attempt.planned_at, attempt.because
     ));
+    lines.extend(attempt.approval.as_ref().map(asked));
     for step in &attempt.steps {
         let (index, command, progress) = (step.index, &step.command, progress(step));
         lines.push(match step.description.trim() {
@@ -121,7 +135,9 @@ fn tell_attempt(attempt: &Attempt, lines: &mut Vec<String>) {
         lines.push(format!("Proof, {}: {last}", attempt.verify.condition));
     }
     lines.push(match &attempt.end {
-        Some(end) => format!("Playbook {} {}: {}", attempt.playbook, attempt.state, end.why),
+        Some(end) => {
+            format!("Playbook {} {}: {}", attempt.playbook, ending(attempt.state), end.why)
+        }
         None => format!("Playbook {} is {}", attempt.playbook, attempt.state),
     });
     if let Some(at) = attempt.relapsed_at {
@@ -129,8 +145,55 @@ fn tell_attempt(attempt: &Attempt, lines: &mut Vec<String>) {
     }
 }
 
+/// How a person was asked, and what came of it.
+/// How the last question to a person ended.
+fn answered(record: &Record) -> String {
+    let approval = record.attempts.iter().rev().find_map(|attempt| attempt.approval.as_ref());
+    let who = |by: &Option<PersonName>| by.as_ref().map_or("somebody", |by| by.as_str()).to_owned();
+    match approval.map(|approval| &approval.answer) {
+        Some(Answer::Given { by, .. }) => format!("was approved by {}", who(by)),
+        Some(Answer::Denied { by, .. }) => format!("was denied by {}", who(by)),
+        Some(Answer::Expired { .. } | Answer::Pending) | None => {
+            "waits for your approval no longer".to_owned()
+        }
+    }
+}
+
+fn asked(approval: &Approval) -> String {
+    let asked = format!("A person was asked at {:.0}, because {}", approval.asked_at, approval.why);
+    let somebody =
+        |by: &Option<PersonName>| by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
+    match &approval.answer {
+        Answer::Pending => {
+            format!("{asked}; an answer is awaited until {:.0}", approval.expires_at)
+        }
+        Answer::Given { at, by: None, why } => format!("{asked}; approved at {at:.0}: {why}"),
+        Answer::Given { at, by, .. } => format!("{asked}; approved{} at {at:.0}", somebody(by)),
+        Answer::Denied { at, by, .. } => format!("{asked}; denied{} at {at:.0}", somebody(by)),
+        Answer::Expired { why, .. } => format!("{asked}; {why}"),
+    }
+}
+
 fn progress(step: &Step) -> String {
-    match &step.progress {
+    let tries = match step.earlier.len() {
+        0 => String::new(),
+        before => format!(" (try {})", before + 1),
+    };
+    let undone = match step.undo.as_ref().map(|undo| &undo.progress) {
+        Some(Progress::Ended { outcome, .. }) => {
+            format!("; taking it back {}", outcome.status)
+        }
+        Some(Progress::Begun { .. }) => "; taking it back was begun".to_owned(),
+        Some(Progress::NotBegun | Progress::Refused { .. } | Progress::Skipped { .. }) | None => {
+            String::new()
+        }
+    };
+    format!("{}{tries}{undone}", done(&step.progress))
+}
+
+fn done(progress: &Progress) -> String {
+    match progress {
+        Progress::Skipped { why, .. } => format!("skipped: {why}"),
         Progress::NotBegun => "not begun".into(),
         Progress::Begun { at } => {
             format!("begun at {at:.0}; whether it took effect is not known")
@@ -141,11 +204,33 @@ fn progress(step: &Step) -> String {
 }
 
 fn ended(outcome: &StepOutcome) -> String {
-    let StepOutcome { status, output, took } = outcome;
+    let StepOutcome { status, output, took, results: _ } = outcome;
     // Programs say why at the end.
     match output.lines().rev().find(|line| !line.trim().is_empty()) {
         Some(last) => format!("{status} after {took}: {}", one_line(last, OUTPUT_CHARS_MAX)),
         None => format!("{status} after {took}"),
+    }
+}
+
+/// Where people find it, or why they do not.
+fn ticket_line(ticket: &Ticket) -> Option<String> {
+    let tracker = &ticket.tracker;
+    if let Some(key) = &ticket.key {
+        let stage = ticket.stage.map_or_else(String::new, |stage| format!(", {stage}"));
+        let url = ticket.url.as_ref().map_or_else(String::new, |url| format!(": {url}"));
+        return Some(format!("Its ticket in {tracker} is {key}{stage}{url}"));
+    }
+    let refused = ticket.refused.as_ref()?;
+    Some(format!("{tracker} takes no ticket about it: {refused}"))
+}
+
+/// How it ended, as a verb.
+pub(crate) fn ending(state: AttemptState) -> &'static str {
+    match state {
+        AttemptState::Denied => "was denied",
+        AttemptState::Expired => "was not approved in time",
+        AttemptState::Interrupted => "was interrupted",
+        other => other.as_str(),
     }
 }
 
@@ -155,7 +240,7 @@ fn tried(attempt: &Attempt) -> String {
     match (&attempt.end, attempt.state, attempt.relapsed_at) {
         (_, _, Some(at)) => format!("{what}, which healed it until {at:.0}"),
         (_, AttemptState::Succeeded, None) => format!("{what}, which healed it"),
-        (Some(end), _, None) => format!("{what}, which {}: {}", attempt.state, end.why),
+        (Some(end), state, None) => format!("{what}, which {}: {}", ending(state), end.why),
         (None, _, None) => format!("{what}, which is {}", attempt.state),
     }
 }

@@ -2,16 +2,16 @@
 
 use jiff::Timestamp;
 use nightcrew_model::alert::Illegal;
-use nightcrew_model::attempt::{AttemptEvent, AttemptState};
-use nightcrew_model::decision::{Decision, Fact, Reason};
-use nightcrew_model::id::{AttemptId, NotificationId, StepIndex};
+use nightcrew_model::attempt::AttemptState;
+use nightcrew_model::decision::{Decision, Fact};
+use nightcrew_model::id::{NotificationId, TrackerName};
 use nightcrew_model::incident::{IncidentEvent, IncidentState};
-use nightcrew_model::plan::{Plan, StepOutcome, StepStatus};
+use nightcrew_model::ticket::TicketNews;
 use nightcrew_model::unit::Millis;
 
+use crate::attempt_transition;
 use crate::record::{
-    Acknowledged, Attempt, End, Escalation, Held, Judged, Notification, Outcome, Progress, Record,
-    Resolved, Step, Verification,
+    Acknowledged, Escalation, Held, Notification, Outcome, Record, Resolved, Root, Ticket,
 };
 
 /// Why a decision cannot be applied: it contradicts what came before.
@@ -23,7 +23,7 @@ impl From<Illegal> for Contradiction {
     }
 }
 
-type Applied = Result<(), Contradiction>;
+pub(crate) type Applied = Result<(), Contradiction>;
 
 /// Applies one decision about the incident.
 ///
@@ -53,6 +53,7 @@ pub(crate) fn apply(record: &mut Record, decision: &Decision) -> Applied {
         }
         Fact::IncidentClosed { .. } => {
             record.state = record.state.apply(IncidentEvent::WindowPassed)?;
+            record.closed_at = Some(at);
             Ok(())
         }
         Fact::NotificationQueued { notification, channel, kind, .. } => {
@@ -76,25 +77,46 @@ pub(crate) fn apply(record: &mut Record, decision: &Decision) -> Applied {
             settle(record, *notification, Outcome::Superseded { at })
         }
         Fact::IncidentAcknowledged { by, .. } => {
-            record.acknowledged = Some(Acknowledged { at, by: by.clone() });
+            let acknowledged = Acknowledged { at, by: by.clone() };
+            record.first_acknowledged.get_or_insert_with(|| acknowledged.clone());
+            record.acknowledged = Some(acknowledged);
             Ok(())
         }
         Fact::AcknowledgementEnded { .. } => {
             record.acknowledged = None;
             Ok(())
         }
+        Fact::IncidentCorrelated { root, .. } => {
+            let (incident, why) = (*root, decision.reason.to_string());
+            record.root = Some(Root { at, incident, why });
+            Ok(())
+        }
+        Fact::TicketTold { tracker, news, .. } => {
+            tell_ticket(record, at, tracker, news);
+            Ok(())
+        }
         Fact::AttemptPlanned { .. }
+        | Fact::PlanCleared { .. }
+        | Fact::ApprovalRequested { .. }
+        | Fact::ApprovalGiven { .. }
+        | Fact::ApprovalDenied { .. }
+        | Fact::ApprovalExpired { .. }
         | Fact::StepStarted { .. }
         | Fact::StepFinished { .. }
+        | Fact::StepSkipped { .. }
+        | Fact::RollbackStarted { .. }
+        | Fact::UndoStarted { .. }
+        | Fact::UndoFinished { .. }
         | Fact::VerificationStarted { .. }
         | Fact::VerificationSampled { .. }
         | Fact::AttemptSucceeded { .. }
         | Fact::AttemptFailed { .. }
-        | Fact::AttemptInterrupted { .. } => apply_to_attempt(record, decision),
+        | Fact::AttemptInterrupted { .. } => attempt_transition::apply(record, decision),
         Fact::AlertFired { .. }
         | Fact::AlertChanged { .. }
         | Fact::AlertResolved { .. }
-        | Fact::IncidentCorrelated { .. }
+        | Fact::StandingApprovalSet { .. }
+        | Fact::StandingApprovalEnded { .. }
         | Fact::EscalationStepped { .. }
         | Fact::EscalationHeld { .. }
         | Fact::FlapBegan { .. }
@@ -110,61 +132,6 @@ pub(crate) fn apply(record: &mut Record, decision: &Decision) -> Applied {
         | Fact::GroupHeld { .. }
         | Fact::NotificationSuppressed { .. }
         | Fact::AgentChanged { .. } => Ok(()),
-    }
-}
-
-fn apply_to_attempt(record: &mut Record, decision: &Decision) -> Applied {
-    match &decision.fact {
-        Fact::AttemptPlanned { attempt, plan } => plan_attempt(record, decision, *attempt, plan),
-        Fact::StepStarted { attempt, step, verdict } => {
-            let attempt = known(record, *attempt)?;
-            let next = attempt.state.apply(AttemptEvent::StepStarted(*step))?;
-            let begun = step_of(attempt, *step)?;
-            begun.verdict = Some(verdict.clone());
-            begun.progress = Progress::Begun { at: decision.at };
-            attempt.state = next;
-            Ok(())
-        }
-        Fact::StepFinished { attempt, step, outcome } => {
-            finish_step(known(record, *attempt)?, *step, outcome, decision.at)
-        }
-        Fact::VerificationStarted { attempt, deadline, .. } => {
-            let before = record.state;
-            let attempt = known(record, *attempt)?;
-            // After a restart verification begins again: what was seen before proves nothing.
-            let next = match attempt.state {
-                AttemptState::Verifying => before,
-                _ => before.apply(IncidentEvent::StepsDone)?,
-            };
-            attempt.state = attempt.state.apply(AttemptEvent::VerificationStarted)?;
-            attempt.verification = Some(Verification {
-                began_at: decision.at,
-                because: decision.reason.to_string(),
-                deadline: *deadline,
-                samples: Vec::new(),
-            });
-            record.state = next;
-            Ok(())
-        }
-        Fact::VerificationSampled { attempt, sample, good, in_a_row } => {
-            let attempt = known(record, *attempt)?;
-            let verifying = attempt.state == AttemptState::Verifying;
-            let seen = attempt.verification.as_mut().filter(|_| verifying);
-            let Some(seen) = seen else {
-                let why = format!("{} was not being verified", attempt.id);
-                return Err(Contradiction(why));
-            };
-            seen.samples.push(Judged { sample: sample.clone(), good: *good, in_a_row: *in_a_row });
-            Ok(())
-        }
-        Fact::AttemptSucceeded { attempt } => {
-            end(record, *attempt, AttemptEvent::Verified, decision)
-        }
-        Fact::AttemptFailed { attempt } => end(record, *attempt, AttemptEvent::Failed, decision),
-        Fact::AttemptInterrupted { attempt } => {
-            end(record, *attempt, AttemptEvent::CutOff, decision)
-        }
-        _ => Ok(()),
     }
 }
 
@@ -211,78 +178,30 @@ fn settle(record: &mut Record, id: NotificationId, outcome: Outcome) -> Applied 
     Ok(())
 }
 
-fn plan_attempt(record: &mut Record, decision: &Decision, id: AttemptId, plan: &Plan) -> Applied {
-    if record.attempts.iter().any(|attempt| attempt.id == id) {
-        return Err(Contradiction(format!("{id} was planned before")));
+fn tell_ticket(record: &mut Record, at: Timestamp, tracker: &TrackerName, news: &TicketNews) {
+    let mut known = record.tickets.iter();
+    let n = known.position(|ticket| ticket.tracker == *tracker).unwrap_or(record.tickets.len());
+    if n == record.tickets.len() {
+        let tracker = tracker.clone();
+        record.tickets.push(Ticket {
+            tracker,
+            key: None,
+            url: None,
+            stage: None,
+            refused: None,
+            at,
+        });
     }
-    record.state = record.state.apply(IncidentEvent::RemedyPlanned)?;
-    let steps = plan.steps.iter().enumerate().map(|(index, step)| Step {
-        index: StepIndex(u16::try_from(index).unwrap_or(u16::MAX)),
-        description: step.description.clone(),
-        command: step.action.to_string(),
-        verdict: None,
-        progress: Progress::NotBegun,
-    });
-    record.attempts.push(Attempt {
-        id,
-        playbook: plan.playbook.clone(),
-        mode: plan.mode,
-        planned_at: decision.at,
-        because: decision.reason.to_string(),
-        steps: steps.collect(),
-        verify: plan.verify.clone(),
-        verification: None,
-        state: AttemptState::Ready(StepIndex(0)),
-        end: None,
-        relapsed_at: None,
-    });
-    Ok(())
-}
-
-fn known(record: &mut Record, id: AttemptId) -> Result<&mut Attempt, Contradiction> {
-    let mut attempts = record.attempts.iter_mut();
-    attempts
-        .find(|attempt| attempt.id == id)
-        .ok_or_else(|| Contradiction(format!("{id} was never planned")))
-}
-
-fn step_of(attempt: &mut Attempt, step: StepIndex) -> Result<&mut Step, Contradiction> {
-    let id = attempt.id;
-    let found = attempt.steps.get_mut(usize::from(step.0));
-    found.ok_or_else(|| Contradiction(format!("{id} has no step {step}")))
-}
-
-fn finish_step(
-    attempt: &mut Attempt,
-    step: StepIndex,
-    outcome: &StepOutcome,
-    at: Timestamp,
-) -> Applied {
-    let mut state = attempt.state;
-    // What is only shown, or refused, has no beginning of its own.
-    let without_start = matches!(outcome.status, StepStatus::Shown | StepStatus::Refused);
-    if without_start && state == AttemptState::Ready(step) {
-        state = state.apply(AttemptEvent::StepStarted(step))?;
+    let Some(ticket) = record.tickets.get_mut(n) else { return };
+    ticket.at = at;
+    match news {
+        TicketNews::Intended => {}
+        TicketNews::Opened { key, url } => {
+            ticket.key = Some(key.clone());
+            ticket.url.clone_from(url);
+            ticket.refused = None;
+        }
+        TicketNews::Moved { stage } => ticket.stage = Some(*stage),
+        TicketNews::Refused { error } => ticket.refused = Some(error.clone()),
     }
-    // A step that ends badly keeps the attempt where it is until the attempt itself is ended; it
-    // has to be the one that runs all the same.
-    let done = state.apply(AttemptEvent::StepDone(step))?;
-    let outcome = outcome.clone();
-    let success = outcome.status.is_success();
-    step_of(attempt, step)?.progress = Progress::Ended { at, outcome };
-    attempt.state = if success { done } else { state };
-    Ok(())
-}
-
-fn end(record: &mut Record, id: AttemptId, event: AttemptEvent, decision: &Decision) -> Applied {
-    let attempt = known(record, id)?;
-    attempt.state = attempt.state.apply(event)?;
-    attempt.end = Some(End { at: decision.at, why: decision.reason.to_string() });
-    if let Reason::GateRefused { step, reason } = &decision.reason
-        && let Ok(step) = step_of(attempt, *step)
-        && !matches!(step.progress, Progress::Ended { .. })
-    {
-        step.progress = Progress::Refused { reason: reason.clone() };
-    }
-    Ok(())
 }

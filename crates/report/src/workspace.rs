@@ -14,12 +14,14 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use nightcrew_model::decision::AgentState;
-use nightcrew_model::id::AgentName;
+use nightcrew_model::id::{AgentName, IncidentId};
 use nightcrew_model::sample::Sample;
 use serde::Serialize;
 
 use crate::markdown::markdown;
 use crate::picture::svg;
+use crate::post_mortem::PostMortem;
+use crate::post_mortem_page;
 use crate::record::Record;
 use crate::sample_view::SampleView;
 
@@ -56,6 +58,19 @@ pub fn incident_path(record: &Record) -> PathBuf {
     PathBuf::from("incidents").join(format!("{day}-{}.md", record.id))
 }
 
+/// Where the post-mortem of an incident lies, beside its record.
+#[must_use]
+pub fn post_mortem_path(record: &Record) -> PathBuf {
+    post_mortem_file(record.id, record.detected_at)
+}
+
+/// Where the post-mortem of an incident lies that was detected then.
+#[must_use]
+pub fn post_mortem_file(id: IncidentId, detected_at: Timestamp) -> PathBuf {
+    let day = detected_at.strftime("%Y-%m-%d");
+    PathBuf::from("incidents").join(format!("{day}-{id}-post-mortem.md"))
+}
+
 /// The name of the file with the picture of that number, beside the record of the incident.
 #[must_use]
 pub fn picture_name(record: &Record, n: usize) -> String {
@@ -75,6 +90,20 @@ pub fn write_incident(workspace_dir: &Path, record: &Record) -> io::Result<PathB
         write_whole(&beside, svg(&picture.chart).as_bytes())?;
     }
     write_whole(&path, markdown(record).as_bytes())?;
+    Ok(path)
+}
+
+/// Writes the post-mortem of an incident to [`post_mortem_path`] and returns the whole path.
+///
+/// # Errors
+/// When the file system refuses; the old file is then untouched.
+pub fn write_post_mortem(
+    workspace_dir: &Path,
+    record: &Record,
+    post_mortem: &PostMortem,
+) -> io::Result<PathBuf> {
+    let path = workspace_dir.join(post_mortem_path(record));
+    write_whole(&path, post_mortem_page::markdown(post_mortem).as_bytes())?;
     Ok(path)
 }
 

@@ -1,14 +1,17 @@
 //! `/api/v1`: the crew's own view of itself.
 
 pub(crate) mod alert_story;
+pub(crate) mod approvals;
 pub(crate) mod audit;
 mod command;
 pub(crate) mod dead_letters;
 pub(crate) mod detection;
+pub(crate) mod healing;
 pub(crate) mod incident_changes;
 pub(crate) mod locks;
 pub(crate) mod oncall;
 pub(crate) mod series;
+pub(crate) mod shadow;
 pub(crate) mod slo;
 pub(crate) mod topology;
 pub(crate) mod trial;
@@ -121,7 +124,7 @@ pub(crate) async fn status(State(app): State<App>) -> Result<Json<StatusView>, P
         version: VERSION,
         mode: match settings.mode {
             Mode::Live => "live",
-            Mode::DryRun => "dry_run",
+            Mode::DryRun | Mode::Shadow | Mode::Suggest => "dry_run",
         },
         started_at: app.started_at,
         now: handle.clock().now(),

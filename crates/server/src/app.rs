@@ -121,11 +121,13 @@ fn api_routes() -> Router<App> {
         .route("/api/v1/alerts", get(api::alerts))
         .route("/api/v1/alerts/{fingerprint}", get(api::alert_story::alert))
         .route("/api/v1/alerts/{fingerprint}/chart.svg", get(api::alert_story::picture))
+        .merge(approval_routes())
         .route("/api/v1/audit", get(api::audit::audit))
         .route("/api/v1/dead-letters", get(api::dead_letters::list))
         .route("/api/v1/dead-letters/{id}", get(api::dead_letters::letter))
         .route("/api/v1/dead-letters/{id}/replay", post(api::dead_letters::post_replay))
         .route("/api/v1/detection", get(api::detection::detection))
+        .route("/api/v1/healing", get(api::healing::healing))
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/incidents", get(api::incidents))
         .route("/api/v1/incidents/{id}", get(api::incident))
@@ -140,6 +142,7 @@ fn api_routes() -> Router<App> {
         .route("/api/v1/oncall/{schedule}", get(api::oncall::schedule))
         .route("/api/v1/oncall/{schedule}/overrides", post(api::oncall::replace))
         .route("/api/v1/playbooks", get(api::playbooks))
+        .route("/api/v1/playbooks/review", get(api::shadow::review))
         .route("/api/v1/routes/test", post(api::trial::routes))
         .route("/api/v1/services", get(api::services))
         .route("/api/v1/slo", get(api::slo::slos))
@@ -197,6 +200,16 @@ fn incident_changes() -> Router<App> {
         let path = format!("/api/v1/incidents/{{id}}/{word}");
         router.route(&path, post(move |app, id, asker| change.post(app, id, asker)))
     })
+}
+
+fn approval_routes() -> Router<App> {
+    use api::approvals;
+    Router::new()
+        .route("/api/v1/approvals", get(approvals::approvals))
+        .route("/api/v1/approvals/{incident}/{number}/approve", post(approvals::approve))
+        .route("/api/v1/approvals/{incident}/{number}/deny", post(approvals::deny))
+        .route("/api/v1/standing-approvals", post(approvals::stand))
+        .route("/api/v1/standing-approvals/{name}/end", post(approvals::end))
 }
 
 async fn not_found(uri: Uri) -> Problem {

@@ -1,6 +1,7 @@
 //! `/metrics`: what the crew counts about itself.
 
 mod detection;
+mod healing;
 mod series;
 mod sources;
 mod triage;
@@ -44,6 +45,7 @@ pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
     tasks(&mut text, &app);
     sources::write(&mut text, &app);
     detection::write(&mut text, app.handle.detection_score().as_ref());
+    healing::write(&mut text, app.handle.healing_score().as_ref());
     series::write(&mut text, &app.handle.series_status());
     triage::write(&mut text, &app).await;
     let readable = match stored(&app).await {

@@ -34,9 +34,10 @@ macro_rules! assets {
     };
 }
 
-static ASSETS: [Asset; 8] = assets! {
+static ASSETS: [Asset; 9] = assets! {
     "/", "index.html", HTML;
     "/app.js", "app.js", SCRIPT;
+    "/approvals.js", "approvals.js", SCRIPT;
     "/dom.js", "dom.js", SCRIPT;
     "/events.js", "events.js", SCRIPT;
     "/format.js", "format.js", SCRIPT;

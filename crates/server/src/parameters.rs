@@ -23,10 +23,10 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
     }
 }
 
-/// The one variable part of the path.
-pub(crate) struct Segment(pub(crate) String);
+/// The variable part of the path, or several as a tuple.
+pub(crate) struct Segment<T = String>(pub(crate) T);
 
-impl<S: Send + Sync> FromRequestParts<S> for Segment {
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segment<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {

@@ -11,10 +11,14 @@ fn script(folder: &Path, body: &str) -> Prepared {
     let file = folder.join("script.sh");
     fs::write(&file, format!("#!/bin/sh\n{body}\n")).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
-    let environment = Environment { home: folder.to_owned(), tz: Some("Asia/Seoul".into()) };
+    let environment = Environment {
+        home: folder.to_owned(),
+        tz: Some("Asia/Seoul".into()),
+        ..Environment::default()
+    };
     let mut command = command(&pin(file.to_str().unwrap()).unwrap(), &environment);
     command.current_dir(folder);
-    Prepared { command, folder: None }
+    Prepared { command, folder: None, confinement: None }
 }
 
 const LONG: Duration = Duration::from_secs(20);

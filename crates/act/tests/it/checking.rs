@@ -6,6 +6,7 @@ use std::path::Path;
 
 use nightcrew_act::executor::Executor;
 use nightcrew_act::gate::{Gate, Judgement};
+use nightcrew_act::surroundings::Surroundings;
 use nightcrew_config::settings::{Check, Probe, Service};
 use nightcrew_model::plan::StepStatus;
 use nightcrew_model::unit::Millis;
@@ -41,7 +42,7 @@ async fn a_declared_check_runs_without_a_shell_and_in_its_time() {
     let run = async |argv: &[&str], timeout| {
         let Judgement { verdict, admitted } = gate.admit_check(&words(argv));
         assert_eq!((verdict.verdict, verdict.class), (Ruling::Admitted, RiskClass::Observe));
-        Executor::Live.execute(admitted.unwrap(), timeout, &Clock::System).await
+        Executor::Live.execute(admitted.unwrap(), timeout, &Surroundings::new(Clock::System)).await
     };
     let outcome = run(&said, Millis::from_secs(5)).await;
     assert_eq!(outcome.status, StepStatus::Exited { code: Some(3) });

@@ -1,10 +1,13 @@
-//! The two lists of command lines.
+//! The three lists of command lines.
 
+use nightcrew_model::argv::Argv;
+use nightcrew_model::plan::Action;
 use nightcrew_model::verdict::{RiskClass, Ruling};
 
 use crate::machine::gate;
 
 const DANGEROUS: &str = include_str!("corpus/dangerous.txt");
+const APPROVAL: &str = include_str!("corpus/approval.txt");
 const SAFE: &str = include_str!("corpus/safe.txt");
 
 fn lines(list: &str) -> impl Iterator<Item = &str> {
@@ -22,7 +25,7 @@ fn no_dangerous_line_is_admitted() {
         })
         .collect();
     assert!(passed.is_empty(), "{passed:#?}");
-    assert!(lines(DANGEROUS).count() >= 250);
+    assert!(lines(DANGEROUS).count() >= 1_400);
 }
 
 #[test]
@@ -40,7 +43,40 @@ fn every_safe_line_is_admitted_by_its_rule() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert!(lines(SAFE).count() >= 40);
+    assert!(lines(SAFE).count() >= 90);
+}
+
+#[test]
+fn what_a_person_must_allow_is_not_admitted_before_and_is_after() {
+    let gate = gate();
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    for entry in lines(APPROVAL) {
+        let (rule, line) = entry.split_once(": ").unwrap();
+        let verdict = gate.judge_line(line);
+        assert_eq!(
+            (verdict.verdict, verdict.rule.as_str()),
+            (Ruling::Approval, rule),
+            "{line}: {}",
+            verdict.reason
+        );
+        let action = Action::Run { argv: Argv::parse(line).unwrap() };
+        assert!(gate.admit(&action, now).admitted.is_none(), "{line}");
+        let judgement = gate.admit_approved(&action, now);
+        assert!(judgement.admitted.is_some(), "{line}: {}", judgement.verdict.reason);
+        assert_eq!(judgement.verdict.verdict, Ruling::Admitted);
+        assert!(judgement.verdict.reason.starts_with("a person allowed it"));
+    }
+}
+
+#[test]
+fn nobody_can_allow_what_is_refused() {
+    let gate = gate();
+    for line in lines(DANGEROUS).filter(|line| !line.starts_with('[')) {
+        if let Ok(argv) = Argv::parse(line) {
+            let judgement = gate.admit_approved(&Action::Run { argv }, jiff::Timestamp::UNIX_EPOCH);
+            assert!(judgement.admitted.is_none(), "{line}");
+        }
+    }
 }
 
 #[test]

@@ -3,16 +3,18 @@
 use jiff::Timestamp;
 use nightcrew_act::gate::WORDS_MAX;
 use nightcrew_act::lint::lint;
-use nightcrew_act::rate::ACTIONS_PER_HOUR_MAX;
 use nightcrew_model::argv::Argv;
 use nightcrew_model::condition::{Condition, Operand, Operator};
-use nightcrew_model::plan::{Action, Playbook, Step};
+use nightcrew_model::plan::{Action, Bindings, Method, Playbook, Step};
 use nightcrew_model::sample::Status;
 use nightcrew_model::unit::Millis;
 use nightcrew_model::verdict::{RiskClass, Ruling};
 use proptest::prelude::*;
 
 use crate::machine::gate;
+
+/// As the settings say where nothing is said.
+const ACTIONS_PER_HOUR: u32 = 60;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -132,7 +134,7 @@ fn clean_files_needs_a_clean_root_an_age_and_a_plain_pattern() {
 #[test]
 fn the_hourly_cap_counts_what_interrupts_or_removes_and_nothing_else() {
     let gate = gate();
-    for _ in 0..ACTIONS_PER_HOUR_MAX {
+    for _ in 0..ACTIONS_PER_HOUR {
         assert!(gate.admit(&run("df -h"), at(0)).admitted.is_some());
         assert!(gate.admit(&run("systemctl restart nginx"), at(0)).admitted.is_some());
     }
@@ -148,7 +150,7 @@ fn the_hourly_cap_counts_what_interrupts_or_removes_and_nothing_else() {
 fn the_hourly_cap_survives_a_restart() {
     let before = gate();
     let after = gate();
-    for second in 0..i64::try_from(ACTIONS_PER_HOUR_MAX).unwrap() {
+    for second in 0..i64::from(ACTIONS_PER_HOUR) {
         let verdict = before.admit(&run("docker system prune -f"), at(second)).verdict;
         after.remember(verdict.class, at(second));
     }
@@ -164,19 +166,13 @@ fn a_line_of_too_many_words_is_refused() {
 }
 
 fn playbook(name: &str, metric: &str, actions: Vec<Action>) -> Playbook {
-    let step =
-        |action| Step { action, description: "복구".into(), timeout: Millis::from_secs(60) };
-    Playbook {
-        name: name.into(),
-        condition: Condition {
-            metric: metric.into(),
-            operator: Operator::Equal,
-            operand: Operand::Status(Status::Stopped),
-        },
-        steps: actions.into_iter().map(step).collect(),
-        verify: None,
-        cooldown: None,
-    }
+    let step = |action| Step::new(action, "복구", Millis::from_secs(60));
+    let condition = Condition {
+        metric: metric.into(),
+        operator: Operator::Equal,
+        operand: Operand::Status(Status::Stopped),
+    };
+    Playbook::new(name.into(), condition, actions.into_iter().map(step).collect())
 }
 
 #[test]
@@ -212,12 +208,42 @@ fn lint_tells_of_every_step_that_would_not_run_for_every_service_it_can_be_about
         told,
         [
             "disk_space_low 3 - refused",
+            "api_slow 1 agent approval",
+            "api_slow 1 api approval",
+            "api_slow 1 box approval",
             "api_slow 1 postgres approval",
             "api_slow 1 shell approval",
             "api_slow 1 web approval",
             "api_slow 1 주문 refused",
         ]
     );
+}
+
+/// Texts that an alert can bring along, the worst first.
+fn from_outside() -> impl Strategy<Value = String> {
+    prop_oneof![
+        prop::sample::select(vec![
+            "x; rm -rf /",
+            "--volumes",
+            "-delete",
+            "--root=/tmp",
+            "-exec",
+            "a b",
+            "$(id)",
+            "nginx\n--force",
+            "\u{2010}f",
+            "../../etc/passwd",
+            "{service}",
+            "${SERVICE}",
+            "{zone}",
+            "",
+        ])
+        .prop_map(str::to_owned),
+        prop::sample::select(vec!["nginx", "web", "box", "api", "postgres"])
+            .prop_map(str::to_owned),
+        "\\PC{0,24}",
+        "[-a-z0-9. ;|&$/*={}]{0,16}",
+    ]
 }
 
 proptest! {
@@ -238,7 +264,9 @@ proptest! {
     ) {
         let gate = gate();
         let written = run(line);
-        let filled = written.for_service(&name.as_str().into());
+        let Ok(filled) = written.render(&Bindings::of(name.as_str().into())) else {
+            return Ok(());
+        };
         let verdict = gate.judge(&filled);
         if verdict.verdict == Ruling::Admitted {
             let Action::Run { argv } = written else { unreachable!() };
@@ -251,6 +279,91 @@ proptest! {
                     prop_assert!(!said.split('/').any(|part| part == ".."), "{said}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn no_label_changes_the_program_or_its_flags(
+        service in from_outside(),
+        zone in from_outside(),
+        count in from_outside(),
+        line in prop::sample::select(vec![
+            "systemctl --no-pager restart '{zone}'",
+            "systemctl show --no-pager --property='{zone}' '{service}'",
+            "docker restart -t '{count}' '{zone}'",
+            "docker logs --tail='{count}' '{zone}'",
+            "docker compose -f '/srv/shop/{zone}.yaml' restart '{service}'",
+            "journalctl --no-pager --since '{zone}' -n '{count}' -u '{service}'",
+            "certbot renew --cert-name='{zone}'",
+            "redis-cli -h '{zone}' -p '{count}' '{service}'",
+            "kubectl rollout status 'deployment/{zone}' --timeout='{count}s'",
+            "launchctl kickstart -k 'gui/{count}/{zone}'",
+            "find '/tmp/{zone}' -type f -name '{service}' -mtime '+{count}' -delete",
+            "gzip '/var/log/{zone}/{service}.log'",
+            "'{zone}' -h",
+        ]),
+    ) {
+        let gate = gate();
+        let written = run(line);
+        let parameters = [("zone".into(), zone), ("count".into(), count)].into();
+        let bindings = Bindings { service: service.as_str().into(), parameters };
+        let Ok(filled) = written.render(&bindings) else {
+            return Ok(());
+        };
+        let verdict = gate.judge(&filled);
+        let Action::Run { argv } = written else { unreachable!() };
+        if verdict.verdict == Ruling::Refused {
+            return Ok(());
+        }
+        prop_assert_eq!(verdict.argv.len(), argv.0.len());
+        prop_assert_eq!(&verdict.argv[0], argv.0[0].as_str());
+        for (said, word) in verdict.argv.iter().zip(&argv.0) {
+            match word.as_str().split_once('{') {
+                None => prop_assert_eq!(said, word.as_str()),
+                Some((before, _)) => {
+                    prop_assert!(said.starts_with(before));
+                    prop_assert_eq!(said.starts_with('-'), before.starts_with('-'), "{}", said);
+                    prop_assert!(!said.split('/').any(|part| part == ".."), "{}", said);
+                    prop_assert!(!said.chars().any(char::is_control));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_label_makes_an_undeclared_url_or_log(text in from_outside()) {
+        let gate = gate();
+        let bindings = Bindings::of(text.as_str().into());
+        for action in [
+            Action::Request { method: Method::Post, url: "http://127.0.0.1/{service}".into() },
+            Action::RotateLog { path: "/var/log/{service}.log".into() },
+        ] {
+            if let Ok(filled) = action.render(&bindings) {
+                prop_assert_eq!(gate.judge(&filled).verdict, Ruling::Refused);
+            }
+        }
+    }
+
+    #[test]
+    fn no_service_name_makes_a_typed_action_panic_or_names_another(text in from_outside()) {
+        let gate = gate();
+        let declared = ["nginx", "web", "box", "api", "postgres", "static-site", "agent", "shell", "주문"];
+        let service = || text.as_str().into();
+        for action in [
+            Action::RestartService { service: service() },
+            Action::RestartProcess { service: service() },
+            Action::ReloadService { service: service() },
+            Action::CheckLogs { service: service(), pattern: Some("(".into()), within: Millis(1) },
+            Action::CheckDependencies { service: service() },
+            Action::CheckResources { service: service() },
+            Action::CollectMemory { service: service() },
+            Action::RaiseMemoryLimit { service: service(), by_percent: 10 },
+        ] {
+            let verdict = gate.judge(&action);
+            prop_assert!(
+                verdict.verdict == Ruling::Refused || declared.contains(&text.as_str()),
+                "{}: {}", action, verdict.reason
+            );
         }
     }
 

@@ -6,22 +6,31 @@ use std::path::{Path, PathBuf};
 use nightcrew_act::environment::Environment;
 use nightcrew_act::files::{Entry, Files, Kind};
 use nightcrew_act::gate::{Facts, Gate};
-use nightcrew_config::settings::{GatePolicy, Service, Start};
+use nightcrew_config::settings::{
+    ContainerGrants, ContainerVerb, GatePolicy, SandboxPolicy, Service, Start, Supervisor,
+};
 use nightcrew_model::id::ServiceName;
 use nightcrew_model::unit::Millis;
+
+use crate::sandbox::launcher;
 
 /// A service with nothing but a name that playbooks may restart.
 pub(crate) fn service(name: &str) -> Service {
     Service {
-        name: name.into(),
-        process: None,
-        start: None,
         stop_timeout: Millis::from_secs(2),
-        unit: None,
-        interval: Millis::from_secs(5),
-        checks: Vec::new(),
         restart_allowed: true,
+        ..Service::new(name.into())
     }
+}
+
+fn supervised(name: &str, supervisor: Supervisor) -> Service {
+    Service { supervisor: Some(supervisor), ..service(name) }
+}
+
+/// Everything that can be granted.
+fn all_verbs() -> ContainerGrants {
+    use ContainerVerb::{Logs, Restart, Start, Stop, Update};
+    ContainerGrants { allowed: vec![Logs, Restart, Start, Stop, Update], blocked: Vec::new() }
 }
 
 /// A start command of these words.
@@ -42,6 +51,15 @@ pub(crate) fn inventory() -> BTreeMap<ServiceName, Service> {
         },
         Service { unit: Some("ssh.service".into()), ..service("shell") },
         Service { start: Some(start(["/srv/orders/run"])), ..service("주문") },
+        Service { containers: all_verbs(), ..service("box") },
+        supervised(
+            "api",
+            Supervisor::Compose {
+                service: "api".into(),
+                file: Some("/srv/shop/compose.yaml".into()),
+            },
+        ),
+        supervised("agent", Supervisor::Launchd { target: "gui/501/com.example.web".into() }),
     ];
     services.into_iter().map(|service| (service.name.clone(), service)).collect()
 }
@@ -85,11 +103,21 @@ pub(crate) fn gate() -> Gate {
     Gate::new(&GatePolicy::default(), &inventory(), facts)
 }
 
-/// A gate over this machine's files whose one clean root is `root` and whose data lies in `data`.
+/// A gate over this machine's files that requires the sandbox; its one clean root is `root`, and
+/// its data lies in `data`.
 pub(crate) fn real_gate(root: &Path, data: &Path, services: Vec<Service>) -> Gate {
-    let policy = GatePolicy { clean_roots: vec![root.to_owned()], ..GatePolicy::default() };
+    let policy = GatePolicy {
+        clean_roots: vec![root.to_owned()],
+        sandbox: SandboxPolicy::Required,
+        ..GatePolicy::default()
+    };
     let services = services.into_iter().map(|service| (service.name.clone(), service)).collect();
-    let environment = Environment { home: data.to_owned(), tz: Some("Asia/Seoul".into()) };
-    let facts = Facts { environment, ..Facts::new(data.to_owned()) };
+    let environment = Environment {
+        home: data.to_owned(),
+        tz: Some("Asia/Seoul".into()),
+        ..Environment::default()
+    };
+    let launcher = Some(launcher());
+    let facts = Facts { environment, launcher, ..Facts::new(data.to_owned()) };
     Gate::new(&policy, &services, facts)
 }

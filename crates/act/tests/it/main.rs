@@ -6,9 +6,19 @@
 )]
 
 mod checking;
+mod containers;
 mod corpus;
+mod grammars;
 mod judging;
 mod machine;
+mod remembering;
 mod restarting;
+mod rotating;
 mod running;
+mod samples;
+mod sandbox;
+mod sandbox_real;
+mod stage;
+mod supervising;
 mod sweeping;
+mod telling;

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use nightcrew_act::executor::Executor;
+use nightcrew_act::surroundings::Surroundings;
 use nightcrew_config::settings::{ProcessMatch, Service};
 use nightcrew_model::plan::{Action, StepOutcome, StepStatus};
 use nightcrew_model::unit::Millis;
@@ -47,7 +48,9 @@ impl Stage {
         let action = Action::RestartService { service: "web".into() };
         let judgement = gate.admit(&action, Clock::System.now());
         let admitted = judgement.admitted.unwrap_or_else(|| panic!("{}", judgement.verdict.reason));
-        Executor::Live.execute(admitted, Millis::from_secs(20), &Clock::System).await
+        Executor::Live
+            .execute(admitted, Millis::from_secs(20), &Surroundings::new(Clock::System))
+            .await
     }
 
     fn child(&self) -> Identity {
@@ -302,7 +305,9 @@ async fn a_dry_run_starts_nothing() {
     let gate = real_gate(Path::new("/tmp"), stage.folder.path(), vec![stage.service.clone()]);
     let action = Action::RestartProcess { service: "web".into() };
     let admitted = gate.admit(&action, Clock::System.now()).admitted.unwrap();
-    let outcome = Executor::DryRun.execute(admitted, Millis::from_secs(20), &Clock::System).await;
+    let outcome = Executor::DryRun
+        .execute(admitted, Millis::from_secs(20), &Surroundings::new(Clock::System))
+        .await;
     assert_eq!(outcome.status, StepStatus::Shown);
     assert!(!stage.path("run/web.pid").exists() && !stage.path("logs").exists());
 }

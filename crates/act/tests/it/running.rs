@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 
 use nightcrew_act::executor::Executor;
 use nightcrew_act::gate::Gate;
+use nightcrew_act::surroundings::Surroundings;
 use nightcrew_model::argv::Argv;
 use nightcrew_model::plan::{Action, StepOutcome, StepStatus};
 use nightcrew_model::unit::Millis;
@@ -17,7 +18,7 @@ async fn run(gate: &Gate, executor: Executor, line: &str) -> StepOutcome {
     let judgement = gate.admit(&action, Clock::System.now());
     let admitted =
         judgement.admitted.unwrap_or_else(|| panic!("{line}: {}", judgement.verdict.reason));
-    executor.execute(admitted, Millis::from_secs(20), &Clock::System).await
+    executor.execute(admitted, Millis::from_secs(20), &Surroundings::new(Clock::System)).await
 }
 
 #[tokio::test]
@@ -75,7 +76,9 @@ async fn a_folder_swapped_for_a_link_after_the_judgement_stops_the_program() {
         let admitted = gate.admit(&action, Clock::System.now()).admitted.unwrap();
         fs::rename(root.join("app"), root.join("old")).unwrap();
         symlink(&victim, root.join("app")).unwrap();
-        let outcome = Executor::Live.execute(admitted, Millis::from_secs(20), &Clock::System).await;
+        let outcome = Executor::Live
+            .execute(admitted, Millis::from_secs(20), &Surroundings::new(Clock::System))
+            .await;
         assert_eq!(outcome.status, StepStatus::Failed, "{}", outcome.output);
         assert!(outcome.output.contains("no longer what the gate saw"), "{}", outcome.output);
         assert_eq!(fs::read_to_string(victim.join("secret")).unwrap(), "theirs");

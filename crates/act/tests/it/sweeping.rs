@@ -8,6 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use nightcrew_act::executor::Executor;
 use nightcrew_act::gate::Gate;
+use nightcrew_act::surroundings::Surroundings;
 use nightcrew_model::argv::Argv;
 use nightcrew_model::plan::{Action, StepOutcome, StepStatus};
 use nightcrew_model::unit::Millis;
@@ -36,7 +37,7 @@ fn clean(root: &Path, name: Option<&str>) -> Action {
 async fn execute(gate: &Gate, action: &Action) -> StepOutcome {
     let judgement = gate.admit(action, Clock::System.now());
     let admitted = judgement.admitted.unwrap_or_else(|| panic!("{}", judgement.verdict.reason));
-    Executor::Live.execute(admitted, Millis::from_secs(20), &Clock::System).await
+    Executor::Live.execute(admitted, Millis::from_secs(20), &Surroundings::new(Clock::System)).await
 }
 
 #[tokio::test]
@@ -109,7 +110,9 @@ async fn a_dry_run_removes_nothing() {
     old_file(&folder.path().join("old"));
     let gate = real_gate(folder.path(), &folder.path().join("data"), Vec::new());
     let admitted = gate.admit(&clean(folder.path(), None), Clock::System.now()).admitted.unwrap();
-    let outcome = Executor::DryRun.execute(admitted, Millis::from_secs(1), &Clock::System).await;
+    let outcome = Executor::DryRun
+        .execute(admitted, Millis::from_secs(1), &Surroundings::new(Clock::System))
+        .await;
     assert_eq!(outcome.status, StepStatus::Shown);
     assert!(folder.path().join("old").exists());
 }
@@ -148,8 +151,8 @@ async fn a_folder_that_turns_into_a_link_while_it_is_swept_leads_nowhere() {
                 // A gate of its own for each round, because of the hourly cap.
                 let gate = real_gate(&root, &folder.path().join("data"), Vec::new());
                 let admitted = gate.admit(&clean(&root, None), later).admitted.unwrap();
-                let clock = Clock::starting_at(later);
-                let work = Executor::Live.execute(admitted, Millis::from_secs(20), &clock);
+                let around = Surroundings::new(Clock::starting_at(later));
+                let work = Executor::Live.execute(admitted, Millis::from_secs(20), &around);
                 let outcome = runtime.block_on(work);
                 assert!(outcome.status != StepStatus::TimedOut, "{}", outcome.output);
             }

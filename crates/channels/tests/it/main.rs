@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod approval;
 mod discord;
 mod email;
 mod every;
@@ -10,4 +11,10 @@ mod github;
 mod pager;
 mod slack;
 mod telegram;
+mod ticket;
+mod ticket_answers;
+mod ticket_fixture;
+mod ticket_issues;
+mod ticket_keeper;
+mod ticket_text;
 mod webhook;

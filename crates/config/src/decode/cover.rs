@@ -4,7 +4,9 @@
 use nightcrew_detect::threshold::Threshold;
 use nightcrew_model::catalogue;
 use nightcrew_model::condition::{Condition, Operand, Operator, Truth};
+use nightcrew_model::expression::Expression;
 use nightcrew_model::id::Symptom;
+use nightcrew_model::plan::Playbook;
 use nightcrew_model::sample::{Observation, Reading, Status};
 use nightcrew_model::unit::Millis;
 
@@ -13,36 +15,121 @@ use crate::settings::Settings;
 /// How many samples decide about a condition that only a playbook names.
 const SAMPLES: u32 = 3;
 
-/// Adds a critical threshold for each playbook whose condition no rule would ever find.
+/// Adds a critical threshold for each playbook whose condition no rule would ever find.  What
+/// waits for a symptom is found by whoever tells of the symptom.
 pub(crate) fn cover(settings: &mut Settings, defaults: &[Threshold]) {
-    for playbook in &settings.playbooks {
-        let condition = &playbook.condition;
-        let mut rules =
-            settings.thresholds.iter().filter(|rule| rule.metric == condition.metric).peekable();
-        // A second rule about a metric needs a symptom of its own: two verdicts about one symptom
-        // would contradict each other.
-        let symptom = if rules.peek().is_some() {
-            Symptom::from(playbook.name.as_str())
-        } else {
-            catalogue::symptom_of(&condition.metric)
-        };
-        if rules.any(|rule| limits(rule).any(|limit| overlap(limit, condition))) {
-            continue;
+    let Settings { playbooks, thresholds, .. } = settings;
+    for playbook in playbooks.iter().filter(|playbook| playbook.trigger.symptoms.is_empty()) {
+        if let Some(condition) = &playbook.trigger.condition {
+            add(playbook, condition, thresholds, defaults);
         }
-        let default = defaults.iter().find(|rule| rule.metric == condition.metric);
-        settings.thresholds.push(Threshold {
-            metric: condition.metric.clone(),
-            service: None,
-            symptom,
-            warning: None,
-            critical: Some(condition.clone()),
-            needed: default.map_or(SAMPLES, |rule| rule.needed),
-            of: default.map_or(SAMPLES, |rule| rule.of),
-            hysteresis: 0.0,
-            lasting: Millis(0),
-            min_requests: None,
-        });
     }
+}
+
+/// Adds a critical threshold for what a runbook waits for, unless something speaks of its metric.
+pub(crate) fn watch(condition: &Condition, settings: &mut Settings) {
+    if settings.thresholds.iter().all(|rule| rule.metric != condition.metric) {
+        settings.thresholds.push(critical(condition, catalogue::symptom_of(&condition.metric)));
+    }
+}
+
+fn critical(condition: &Condition, symptom: Symptom) -> Threshold {
+    Threshold {
+        metric: condition.metric.clone(),
+        service: None,
+        symptom,
+        warning: None,
+        critical: Some(condition.clone()),
+        needed: SAMPLES,
+        of: SAMPLES,
+        hysteresis: 0.0,
+        lasting: Millis(0),
+        min_requests: None,
+    }
+}
+
+/// Of several that must hold together, one that is found is enough; where none is, the first one
+/// is looked for.
+fn add(
+    playbook: &Playbook,
+    condition: &Expression,
+    thresholds: &mut Vec<Threshold>,
+    defaults: &[Threshold],
+) {
+    match condition {
+        Expression::Metric(condition) => {
+            thresholds.extend(rule_for(playbook, condition, thresholds, defaults));
+        }
+        Expression::Result(_) => {}
+        Expression::Any { any } => {
+            any.iter().for_each(|part| add(playbook, part, thresholds, defaults));
+        }
+        Expression::All { all } => {
+            if !all.iter().any(|part| is_found(part, thresholds))
+                && let Some(first) = all.first()
+            {
+                add(playbook, first, thresholds, defaults);
+            }
+        }
+        Expression::Not { not } => add(playbook, &not.negated(), thresholds, defaults),
+    }
+}
+
+fn is_found(condition: &Expression, thresholds: &[Threshold]) -> bool {
+    match condition {
+        Expression::Metric(condition) => {
+            let mut rules = thresholds.iter().filter(|rule| rule.metric == condition.metric);
+            rules.any(|rule| limits(rule).any(|limit| overlap(limit, condition)))
+        }
+        Expression::Result(_) => false,
+        Expression::Any { any } => any.iter().all(|part| is_found(part, thresholds)),
+        Expression::All { all } => all.iter().any(|part| is_found(part, thresholds)),
+        Expression::Not { not } => is_found(&not.negated(), thresholds),
+    }
+}
+
+/// The conditions each of which is enough for an expression to hold.
+pub(crate) fn sufficient(expression: &Expression) -> Vec<Condition> {
+    match expression {
+        Expression::Metric(condition) => vec![condition.clone()],
+        Expression::Result(_) => Vec::new(),
+        Expression::Any { any } => any.iter().flat_map(sufficient).collect(),
+        Expression::All { all } => match all.as_slice() {
+            [one] => sufficient(one),
+            _ => Vec::new(),
+        },
+        Expression::Not { not } => match not.as_ref() {
+            Expression::Not { not } => sufficient(not),
+            inner => sufficient(&inner.negated()),
+        },
+    }
+}
+
+/// The threshold that a condition of a playbook needs; none: there is one.
+fn rule_for(
+    playbook: &Playbook,
+    condition: &Condition,
+    thresholds: &[Threshold],
+    defaults: &[Threshold],
+) -> Option<Threshold> {
+    let mut rules = thresholds.iter().filter(|rule| rule.metric == condition.metric).peekable();
+    // A second rule about a metric needs a symptom of its own: two verdicts about one symptom
+    // would contradict each other.
+    let symptom = if rules.peek().is_some() {
+        Symptom::from(playbook.name.as_str())
+    } else {
+        catalogue::symptom_of(&condition.metric)
+    };
+    if rules.any(|rule| limits(rule).any(|limit| overlap(limit, condition))) {
+        return None;
+    }
+    let default = defaults.iter().find(|rule| rule.metric == condition.metric);
+    let rule = critical(condition, symptom);
+    Some(Threshold {
+        needed: default.map_or(SAMPLES, |rule| rule.needed),
+        of: default.map_or(SAMPLES, |rule| rule.of),
+        ..rule
+    })
 }
 
 /// The limits of a rule.
@@ -168,6 +255,33 @@ mod tests {
 
     fn state(operator: Operator, status: Status) -> Condition {
         Condition { metric: "process_status".into(), operator, operand: Operand::Status(status) }
+    }
+
+    #[test]
+    fn a_condition_that_is_denied_is_never_looked_for() {
+        let passing = Expression::Metric(Condition {
+            metric: "health_status".into(),
+            operator: Operator::Equal,
+            operand: Operand::Status(Status::Passing),
+        });
+        let full = Expression::Metric(number(Operator::Greater, 90.0));
+        let idle = Expression::Metric(Condition {
+            metric: "load_1m".into(),
+            ..number(Operator::Less, 5.0)
+        });
+        let rules = |condition: Expression| {
+            let mut settings = Settings::zero("/".into());
+            settings.playbooks = vec![Playbook::new("p".into(), condition, Vec::new())];
+            cover(&mut settings, &[]);
+            let limits = settings.thresholds.iter().flat_map(limits);
+            limits.map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let not = |not| Expression::Not { not: Box::new(not) };
+        assert_eq!(rules(not(passing.clone())), ["health_status != 'passing'"]);
+        let both = vec![full.clone(), not(passing), idle];
+        assert_eq!(rules(Expression::All { all: both.clone() }), ["disk_usage > 90"]);
+        assert_eq!(rules(Expression::Any { any: both }).len(), 3);
+        assert_eq!(rules(Expression::All { all: Vec::new() }), [""; 0]);
     }
 
     #[test]

@@ -79,7 +79,10 @@ impl Defaults {
         let healing = &settings.healing;
         self.playbooks
             .iter()
-            .filter(|playbook| applies(playbook.condition.metric.as_str()))
+            .filter(|playbook| {
+                let comparisons = playbook.trigger.comparisons();
+                comparisons.into_iter().any(|condition| applies(condition.metric.as_str()))
+            })
             .cloned()
             .map(|mut playbook| {
                 if let Some(verify) = &mut playbook.verify {

@@ -6,17 +6,20 @@
 
 use std::collections::BTreeSet;
 
+use nightcrew_model::catalogue;
+use nightcrew_model::condition::{Condition, Operand, Operator};
+use nightcrew_model::expression::Expression;
 use nightcrew_model::unit::Millis;
 
-use crate::decode::Context;
 use crate::decode::machine::is_section;
+use crate::decode::{Context, hands};
 use crate::fields::{self, Fields};
 use crate::problem::{Place, Report};
-use crate::settings::{Breaker, Healing, Rate};
+use crate::settings::{Breaker, ContainerGrants, Healing, Rate};
 use crate::tree::At;
 
 /// Sections of the source documents.
-const SECTIONS: [&str; 15] = [
+const SECTIONS: [&str; 13] = [
     "agents",
     "bindings",
     "detection_rules",
@@ -26,16 +29,14 @@ const SECTIONS: [&str; 15] = [
     "locust",
     "mcp",
     "mcpServers",
-    "patterns",
     "quality_metrics",
-    "sandbox",
     "scenarios",
     "security_instructions",
     "tools",
 ];
 
 /// Sections of which a part is taken over.
-const SHARED: [&str; 3] = ["guardrails", "verification", "deduplication"];
+const SHARED: [&str; 4] = ["guardrails", "verification", "deduplication", "sandbox"];
 
 /// Keys of `OpenClaw`'s own file that have no meaning here.
 const OPENCLAW: [&str; 40] = [
@@ -152,6 +153,8 @@ pub(crate) struct Shared {
     pub(crate) discord: Option<Rate>,
     /// The limit of channels that write tickets.
     pub(crate) tickets: Option<Rate>,
+    /// What containers may be asked.
+    pub(crate) containers: Option<ContainerGrants>,
     /// How many questions a `SigNoz` is asked in a minute.
     pub(crate) signoz_per_minute: Option<u32>,
 }
@@ -161,6 +164,31 @@ struct Verification {
     wait: Option<Millis>,
     interval: Option<Millis>,
     needed: Option<u32>,
+    criteria: Criteria,
+}
+
+/// What proves a repair, by the words of the second source document.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Criteria {
+    /// The part of the requests that may fail, 0 to 1.
+    error_ratio_below: Option<f64>,
+    /// How long 99 of 100 requests may take, in milliseconds.
+    latency_ms_below: Option<f64>,
+    /// How long is waited after a restart, where the runbook does not say.
+    pub(crate) wait: Option<Millis>,
+}
+
+impl Criteria {
+    /// The criteria as conditions over our own metrics.
+    pub(crate) fn conditions(&self) -> Vec<Expression> {
+        let below = |metric: &str, limit| {
+            let (operator, operand) = (Operator::Less, Operand::Number(limit));
+            Expression::Metric(Condition { metric: metric.into(), operator, operand })
+        };
+        let ratio = self.error_ratio_below.map(|limit| below(catalogue::ERROR_RATIO, limit));
+        let latency = self.latency_ms_below.map(|limit| below(catalogue::LATENCY_P99_MS, limit));
+        ratio.into_iter().chain(latency).collect()
+    }
 }
 
 impl Shared {
@@ -171,6 +199,9 @@ impl Shared {
         }
         if let Some(at) = fields.take_unlisted("deduplication") {
             self.deduplication(&at, cx);
+        }
+        if let Some(at) = fields.take_unlisted("sandbox") {
+            self.sandbox(&at, cx);
         }
         if let Some(at) = fields.take_unlisted("verification") {
             let found = verification(&at, cx);
@@ -189,6 +220,11 @@ impl Shared {
                 self.read(&mut fields, cx);
             }
         }
+    }
+
+    /// What proves a repair.
+    pub(crate) fn criteria(&self) -> Criteria {
+        self.verification.map(|found| found.criteria).unwrap_or_default()
     }
 
     /// Puts what was read in the place of the defaults; what the operator says in our own keys
@@ -248,6 +284,21 @@ impl Shared {
         }
     }
 
+    /// What containers may be asked is taken over; what agents may read and write is theirs.
+    fn sandbox(&mut self, at: &At<'_>, cx: &mut Context<'_>) {
+        let entries = at.node.object().into_iter().flat_map(|object| &object.entries);
+        for entry in entries {
+            let inner = at.entry(entry);
+            let says = |key| inner.get(key).is_some();
+            if entry.key == "docker" && (says("allowed_commands") || says("blocked_commands")) {
+                let found = hands::docker_grants(&inner, cx);
+                self.containers = self.containers.take().or(found);
+            } else {
+                cx.later.note("sandbox", &inner);
+            }
+        }
+    }
+
     fn deduplication(&mut self, at: &At<'_>, cx: &mut Context<'_>) {
         let Some(mut fields) = Fields::open(at, "an object", &mut cx.report) else {
             return;
@@ -296,16 +347,26 @@ fn verification(at: &At<'_>, cx: &mut Context<'_>) -> Option<Verification> {
     let criteria = fields.take("success_criteria");
     fields.finish(&mut cx.report);
     let mut needed = None;
+    let mut found = Criteria { wait, ..Criteria::default() };
     if let Some(at) = criteria
         && let Some(mut fields) = Fields::open(&at, "an object", &mut cx.report)
     {
         needed = fields.integer("consecutive_checks", 1..=1_000, &mut cx.report);
-        for key in ["error_rate_below", "latency_below_ms"] {
-            if let Some(at) = fields.take(key) {
-                cx.later.note("verification.success_criteria", &at);
-            }
+        let ratio_at = fields.take("error_rate_below");
+        let ratio = fields.number("error_rate_below", &mut cx.report);
+        let latency_at = fields.take("latency_below_ms");
+        let latency = fields.number("latency_below_ms", &mut cx.report);
+        found.error_ratio_below = ratio.filter(|ratio| *ratio > 0.0 && *ratio < 1.0);
+        if let (Some(_), None, Some(at)) = (ratio, found.error_ratio_below, ratio_at) {
+            cx.report
+                .warning(&at, "this is no ratio between 0 and 1, so it is not clear what is meant")
+                .hint("for one percent write 0.01");
+        }
+        found.latency_ms_below = latency.filter(|latency| *latency > 0.0);
+        if let (Some(_), None, Some(at)) = (latency, found.latency_ms_below, latency_at) {
+            cx.report.error(&at, "no answer takes less than nothing").hint("such as 3000");
         }
         fields.finish(&mut cx.report);
     }
-    Some(Verification { wait, interval, needed })
+    Some(Verification { wait, interval, needed, criteria: found })
 }

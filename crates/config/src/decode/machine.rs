@@ -1,13 +1,16 @@
 //! The sections about the crew itself: `listen`, folders, `host`, `healing`, `policy`, `breaker`.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use nightcrew_model::unit::Millis;
+use nightcrew_model::verdict::RiskClass;
 
-use crate::decode::Context;
 use crate::decode::service::{INTERVAL, TIMEOUT, path};
+use crate::decode::{Context, allowed, hands, playbook};
 use crate::fields::{self, Fields};
-use crate::settings::{Breaker, Disk, Disks, GatePolicy, Healing, Host};
+use crate::nearest::suggestion;
+use crate::settings::{Breaker, Disk, Disks, GatePolicy, Healing, Host, SandboxPolicy};
 use crate::tree::{At, Value};
 
 /// Bytes in a megabyte.
@@ -112,6 +115,9 @@ pub(crate) fn healing(at: &At<'_>, healing: &mut Healing, cx: &mut Context<'_>) 
     if let Some(window) = fields.duration("dedup_window", Millis(1)..=month, &mut cx.report) {
         healing.dedup_window = window;
     }
+    if let Some(window) = fields.duration("relapse_window", Millis(0)..=month, &mut cx.report) {
+        healing.relapse_window = window;
+    }
     if let Some(timeout) = fields.duration("resolve_timeout", Millis(1_000)..=month, &mut cx.report)
     {
         healing.resolve_timeout = timeout;
@@ -119,7 +125,55 @@ pub(crate) fn healing(at: &At<'_>, healing: &mut Healing, cx: &mut Context<'_>) 
     if let Some(at) = fields.take("verify") {
         verify(&at, healing, cx);
     }
+    trust(&mut fields, healing, cx);
     fields.finish(&mut cx.report);
+}
+
+/// How far the crew is trusted, and how often it may act.
+fn trust(fields: &mut Fields<'_>, healing: &mut Healing, cx: &mut Context<'_>) {
+    if let Some(autonomy) = fields.take("autonomy").and_then(|at| hands::autonomy(&at, cx)) {
+        healing.autonomy = autonomy;
+    }
+    if let Some(at) = fields.take("ask_from") {
+        healing.ask_from = ask_from(&at, cx);
+    }
+    let range = Millis(1_000)..=DAY;
+    if let Some(timeout) = fields.duration("approval_timeout", range, &mut cx.report) {
+        healing.approval_timeout = timeout;
+    }
+    if let Some(limit) = fields.take("run_limit").and_then(|at| playbook::limit(&at, cx)) {
+        healing.run_limit = limit;
+    }
+    if let Some(limit) = fields.take("playbook_breaker").and_then(|at| playbook::limit(&at, cx)) {
+        healing.playbook_breaker = limit;
+    }
+    if let Some(most) = fields.integer("actions_per_hour", 0..=100_000, &mut cx.report) {
+        healing.actions_per_hour = most;
+    }
+    let most = fields.integer("group_down_max_percent", 1..=100, &mut cx.report);
+    if let Some(percent) = most.and_then(|percent| u8::try_from(percent).ok()) {
+        healing.group_down_max_percent = percent;
+    }
+}
+
+/// A risk class, or null for never.
+fn ask_from(at: &At<'_>, cx: &mut Context<'_>) -> Option<RiskClass> {
+    const CLASSES: [(&str, RiskClass); 4] = [
+        ("observe", RiskClass::Observe),
+        ("reversible", RiskClass::Reversible),
+        ("disruptive", RiskClass::Disruptive),
+        ("destructive", RiskClass::Destructive),
+    ];
+    if let Value::Null = at.node.value {
+        return None;
+    }
+    let word = fields::text(at, &mut cx.report)?;
+    let found = CLASSES.iter().find(|(known, _)| *known == word);
+    if found.is_none() {
+        let hint = suggestion(word, CLASSES.map(|(known, _)| known));
+        cx.report.expected(at, "a risk class").hint(hint);
+    }
+    found.map(|(_, class)| *class)
 }
 
 fn verify(at: &At<'_>, healing: &mut Healing, cx: &mut Context<'_>) {
@@ -169,7 +223,53 @@ pub(crate) fn policy(at: &At<'_>, policy: &mut GatePolicy, cx: &mut Context<'_>)
     if let Some(max) = fields.duration("action_timeout_max", range, &mut cx.report) {
         policy.action_timeout_max = max;
     }
+    if let Some(at) = fields.take("files") {
+        policy.files = files(&at, cx);
+    }
+    if let Some(socket) = path(&mut fields, "docker_socket", cx) {
+        policy.docker_socket = socket;
+    }
+    if let Some(at) = fields.take("sandbox")
+        && let Some(sandbox) = sandbox(&at, cx)
+    {
+        policy.sandbox = sandbox;
+    }
+    if let Some(at) = fields.take("allowed_commands") {
+        allowed::patterns(&at, &policy.clean_roots, cx);
+    }
     fields.finish(&mut cx.report);
+}
+
+/// Files with further grammars; they are read by the gate.
+fn files(at: &At<'_>, cx: &mut Context<'_>) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for (at, text) in fields::texts(at, &mut cx.report) {
+        let path = cx.absolute(text);
+        if path.is_file() {
+            files.push(path);
+        } else {
+            cx.report.error(&at, "there is no such file").hint("paths count from this folder");
+        }
+    }
+    files
+}
+
+fn sandbox(at: &At<'_>, cx: &mut Context<'_>) -> Option<SandboxPolicy> {
+    match fields::text(at, &mut cx.report)? {
+        "best_effort" => Some(SandboxPolicy::BestEffort),
+        "required" => Some(SandboxPolicy::Required),
+        "off" => {
+            cx.report
+                .warning(at, "programs of playbooks run with everything that the crew may do")
+                .hint("write \"best_effort\" for as much as the kernel can keep from them");
+            Some(SandboxPolicy::Off)
+        }
+        other => {
+            let hint = suggestion(other, ["best_effort", "required", "off"]);
+            cx.report.expected(at, "how programs are kept from things").hint(hint);
+            None
+        }
+    }
 }
 
 /// Reads `breaker`.

@@ -1,5 +1,6 @@
 //! From the tree to settings.
 
+mod allowed;
 pub(crate) mod calm;
 pub(crate) mod channel;
 mod chat;
@@ -9,6 +10,8 @@ pub(crate) mod cover;
 mod defaults;
 pub(crate) mod detection;
 pub(crate) mod escalation;
+pub(crate) mod expression;
+mod hands;
 mod inbound;
 pub(crate) mod interval;
 pub(crate) mod later;
@@ -27,6 +30,7 @@ mod service;
 pub(crate) mod slo;
 mod source;
 pub(crate) mod threshold;
+mod tracker;
 mod triage;
 
 use std::collections::BTreeSet;
@@ -34,14 +38,16 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use nightcrew_detect::threshold::Threshold;
+use nightcrew_model::condition::Condition;
 use nightcrew_model::id::{MetricName, ServiceName};
-use nightcrew_model::plan::Mode;
+use nightcrew_model::plan::{Mode, Playbook};
 use nightcrew_model::unit::Millis;
 
 use crate::decode::later::{Later, Shared};
+use crate::decode::playbook::runbook::Shelf;
 use crate::decode::playbook::{Ground, Written};
 use crate::decode::seen::Seen;
-use crate::fields::Fields;
+use crate::fields::{self, Fields};
 use crate::import::Counts;
 use crate::problem::{Place, Report, Severity};
 use crate::read;
@@ -158,9 +164,12 @@ pub(crate) fn is_root_key(key: &str) -> bool {
         "detection",
         "slos",
         "playbooks",
+        "patterns",
+        "runbooks",
         "healing",
         "channels",
         "policy",
+        "tickets",
         "breaker",
         "healthchecks",
         "prometheus",
@@ -212,30 +221,105 @@ pub(crate) fn decode(at: &At<'_>, data_dir: Option<&Path>, cx: &mut Context<'_>)
     if let Some(at) = fields.take("policy") {
         machine::policy(&at, &mut draft.settings.policy, cx);
     }
+    grants(fields.at(), &shared, &mut draft.settings);
+    tickets(&mut fields, &shared, &mut draft.settings, cx);
     thresholds(&mut fields, &mut draft, &defaults.thresholds, cx);
     detection(&mut fields, &mut draft, cx);
-    let stop_timeout = draft.settings.services.values().map(|s| s.stop_timeout);
-    let stop_timeout = stop_timeout.max().unwrap_or(Millis(0));
-    if let Some(at) = fields.take("playbooks") {
-        let ground = Ground {
-            healing: &draft.settings.healing,
-            stop_timeout,
-            action_timeout_max: draft.settings.policy.action_timeout_max,
-        };
-        draft.playbooks = Some(playbook::playbooks(&at, &ground, cx));
-    }
+    let watched = remedies(&mut fields, &shared, &defaults, &mut draft, cx);
     triage::triage(&mut fields, &shared, &mut draft, cx);
     later::sections(&mut fields, cx);
     fields.finish_with(&mut cx.report, |at| {
         if cx.foreign.contains(&at.key_span.file) { Severity::Warning } else { Severity::Error }
     });
-    let written = draft.playbooks.as_ref();
-    draft.settings.playbooks = match written {
-        Some(written) => written.iter().map(|w| w.playbook.clone()).collect(),
-        None => defaults.playbooks_for(&draft.settings, stop_timeout),
-    };
+    for condition in &watched {
+        cover::watch(condition, &mut draft.settings);
+    }
     cover::cover(&mut draft.settings, &defaults.thresholds);
     draft
+}
+
+/// `tickets`, and the Jira that agents are given, unless one of `tickets` is called so.
+fn tickets(
+    fields: &mut Fields<'_>,
+    shared: &Shared,
+    settings: &mut Settings,
+    cx: &mut Context<'_>,
+) {
+    if let Some(at) = fields.take("tickets") {
+        settings.trackers = tracker::trackers(&at, shared.tickets, cx);
+    }
+    if settings.trackers.iter().all(|known| known.name.as_str() != "jira") {
+        let given = tracker::given_to_agents(fields.at(), shared.tickets, cx);
+        settings.trackers.extend(given);
+    }
+}
+
+/// Services that say nothing about their containers have the grants of the shared sections.
+fn grants(root: &At<'_>, shared: &Shared, settings: &mut Settings) {
+    let Some(granted) = &shared.containers else { return };
+    let services = root.get("services");
+    for (name, service) in &mut settings.services {
+        let own = services.as_ref().and_then(|at| at.get(name.as_str()));
+        if own.is_none_or(|at| at.get("containers").is_none()) {
+            service.containers = granted.clone();
+        }
+    }
+}
+
+/// The playbooks and runbooks; returns what has to be watched for the latter.
+///
+/// Runbooks come after the operator's playbooks, and before those that hold by default.
+fn remedies(
+    fields: &mut Fields<'_>,
+    shared: &Shared,
+    defaults: &defaults::Defaults,
+    draft: &mut Draft,
+    cx: &mut Context<'_>,
+) -> Vec<Condition> {
+    let settings = &mut draft.settings;
+    let stop_timeout = settings.services.values().map(|service| service.stop_timeout);
+    let stop_timeout = stop_timeout.max().unwrap_or(Millis(0));
+    let ground = Ground {
+        healing: &settings.healing,
+        stop_timeout,
+        action_timeout_max: settings.policy.action_timeout_max,
+    };
+    let own = fields.take("playbooks").map(|at| playbook::playbooks(&at, &ground, cx));
+    let has_checks = settings.services.values().any(|service| !service.checks.is_empty());
+    let alive = playbook::runbook::alive(has_checks);
+    let shelf = Shelf { ground, criteria: shared.criteria(), alive };
+    let agents = fields.at().get("agents").filter(|at| at.node.object().is_none());
+    let mut unused = Report::default();
+    let agents = agents.map(|at| fields::items(&at, &mut unused)).unwrap_or_default();
+    let beside = agents.iter().flat_map(|at| [at.get("runbooks"), at.get("patterns")]).flatten();
+    let places = ["patterns", "runbooks"].map(|key| fields.take(key)).into_iter().flatten();
+    let mut watched = Vec::new();
+    let mut written: Vec<Written> = Vec::new();
+    for at in places.chain(beside) {
+        for found in playbook::runbook::runbooks(&at, &shelf, cx) {
+            let name = &found.written.playbook.name;
+            if own.iter().flatten().chain(&written).any(|known| known.playbook.name == *name) {
+                cx.report
+                    .warning(found.written.place, format!("there is a playbook {name} already"))
+                    .hint("give one of the two another name; this one is not used");
+                continue;
+            }
+            watched.extend(found.watched);
+            written.push(found.written);
+        }
+    }
+    let mut playbooks: Vec<Playbook> = Vec::new();
+    playbooks.extend(own.iter().flatten().chain(&written).map(|it| it.playbook.clone()));
+    if own.is_none() {
+        let by_default = defaults.playbooks_for(settings, stop_timeout).into_iter();
+        let new = |it: &Playbook| written.iter().all(|known| known.playbook.name != it.name);
+        playbooks.extend(by_default.filter(new));
+    }
+    settings.playbooks = playbooks;
+    if own.is_some() || !written.is_empty() {
+        draft.playbooks = Some(own.into_iter().flatten().chain(written).collect());
+    }
+    watched
 }
 
 fn simple(

@@ -7,7 +7,7 @@ use nightcrew_model::argv::Word;
 use nightcrew_model::id::ServiceName;
 use nightcrew_model::unit::Millis;
 
-use crate::decode::{Context, Draft, SeenCheck, calm, command};
+use crate::decode::{Context, Draft, SeenCheck, calm, command, hands};
 use crate::fields::{self, Fields};
 use crate::problem::Place;
 use crate::settings::{Check, Probe, ProcessMatch, Service, Start};
@@ -17,9 +17,6 @@ use crate::web;
 /// The longest name of a service, in characters.
 const NAME_CHARS_MAX: usize = 64;
 
-/// How often a process is looked for, where nothing is said.
-const PROCESS_INTERVAL: Millis = Millis::from_secs(5);
-
 /// How often a check is asked, where nothing is said.
 const CHECK_INTERVAL: Millis = Millis::from_secs(15);
 
@@ -28,9 +25,6 @@ const FILE_INTERVAL: Millis = Millis::from_secs(300);
 
 /// How long a check may take, where nothing is said.
 const CHECK_TIMEOUT: Millis = Millis::from_secs(5);
-
-/// How long a process gets to end by itself, where nothing is said.
-const STOP_TIMEOUT: Millis = Millis::from_secs(10);
 
 /// How often anything may be looked at.
 pub(crate) const INTERVAL: std::ops::RangeInclusive<Millis> =
@@ -121,7 +115,9 @@ fn service(
         let found = &mut draft.settings.triage.dependencies;
         calm::need(name.as_str(), &place, &needed, found, &mut draft.seen, cx);
     }
-    let can_restart = start.is_some() || unit.is_some() || fields.has("start");
+    let mut service = Service { start, unit, ..Service::new(name.clone()) };
+    hands::hands(&mut fields, &mut service, cx);
+    let can_restart = service.can_restart() || has_any_way(at);
     let allowed = fields.boolean("restart_allowed", &mut cx.report);
     if allowed == Some(true)
         && !can_restart
@@ -129,13 +125,15 @@ fn service(
     {
         cx.report
             .error(&at, "restarts are allowed, but nothing says how to restart the service")
-            .hint("add `start` or `unit`");
+            .hint("add `start`, `unit`, `container`, `compose`, `brew` or `launchd`");
     }
     fields.finish(&mut cx.report);
     if is_only_later {
         return None;
     }
-    if process.is_none() && checks.is_empty() && !at_has(at, "process") && !at_has(at, "checks") {
+    let is_watched =
+        ["process", "checks", "container", "compose"].iter().any(|key| at_has(at, key));
+    if process.is_none() && checks.is_empty() && !is_watched {
         cx.report
             .warning(
                 Place::new(at.key_span, at.path.clone()),
@@ -144,15 +142,18 @@ fn service(
             .hint("add `process` or `checks`");
     }
     Some(Service {
-        name: name.clone(),
         process,
-        start,
-        stop_timeout: stop_timeout.unwrap_or(STOP_TIMEOUT),
-        unit,
-        interval: interval.unwrap_or(PROCESS_INTERVAL),
+        stop_timeout: stop_timeout.unwrap_or(Service::STOP_TIMEOUT),
+        interval: interval.unwrap_or(Service::INTERVAL),
         checks,
         restart_allowed: allowed.unwrap_or(can_restart),
+        ..service
     })
+}
+
+/// Whether a way to restart it is given, even one that could not be read.
+fn has_any_way(at: &At<'_>) -> bool {
+    ["start", "unit", "container", "compose", "brew", "launchd"].iter().any(|key| at_has(at, key))
 }
 
 fn at_has(at: &At<'_>, key: &str) -> bool {
@@ -218,7 +219,7 @@ pub(crate) fn path(fields: &mut Fields<'_>, key: &str, cx: &mut Context<'_>) -> 
     Some(cx.absolute(text))
 }
 
-pub(super) fn regex(pattern: &str, at: &At<'_>, cx: &mut Context<'_>) -> Option<String> {
+pub(crate) fn regex(pattern: &str, at: &At<'_>, cx: &mut Context<'_>) -> Option<String> {
     /// The largest compiled pattern, in bytes.
     const COMPILED_BYTES_MAX: usize = 1 << 20;
     let built = regex::RegexBuilder::new(pattern).size_limit(COMPILED_BYTES_MAX).build();
@@ -497,16 +498,7 @@ pub(crate) fn healthchecks(at: &At<'_>, draft: &mut Draft, cx: &mut Context<'_>)
             place: Place::from(&url_at),
         });
         let services = &mut draft.settings.services;
-        let service = services.entry(name.clone()).or_insert_with(|| Service {
-            name,
-            process: None,
-            start: None,
-            stop_timeout: STOP_TIMEOUT,
-            unit: None,
-            interval: PROCESS_INTERVAL,
-            checks: Vec::new(),
-            restart_allowed: false,
-        });
+        let service = services.entry(name.clone()).or_insert_with(|| Service::new(name));
         service.checks.push(Check {
             probe,
             interval: interval.unwrap_or(CHECK_INTERVAL),

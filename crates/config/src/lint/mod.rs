@@ -20,6 +20,8 @@ pub(crate) mod playbook;
 mod port;
 pub(crate) mod query;
 mod routing;
+mod step;
+mod trust;
 
 use crate::decode::{Context, Draft};
 use crate::nearest::suggestion;
@@ -33,6 +35,7 @@ pub(crate) fn check(root: &At<'_>, draft: &Draft, cx: &mut Context<'_>) {
     if let Some(written) = &draft.playbooks {
         playbook::check(written, settings, &mut cx.report);
     }
+    trust::check(root, settings, &mut cx.report);
     port::check(&draft.checks, &mut cx.report);
     duplicate::check(&draft.checks, cx);
     query::check(root, settings, &mut cx.report);

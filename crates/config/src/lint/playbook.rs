@@ -2,25 +2,32 @@
 //! their condition, or their proof proves nothing.
 
 use nightcrew_model::catalogue;
+use nightcrew_model::condition::Condition;
+use nightcrew_model::expression::Expression;
 use nightcrew_model::id::ServiceName;
-use nightcrew_model::plan::{Action, SERVICE_PLACEHOLDERS, Step};
+use nightcrew_model::plan::{Action, Playbook, SERVICE_PLACEHOLDERS, Step, Trigger};
 use nightcrew_model::unit::Millis;
 
 use crate::decode::cover;
 use crate::decode::playbook::Written;
-use crate::lint::{folder, limit};
+use crate::lint::{folder, limit, step};
 use crate::nearest::suggestion;
 use crate::problem::{Place, Report};
 use crate::settings::{Service, Settings};
 
 /// Judges the operator's playbooks.
 pub(crate) fn check(playbooks: &[Written], settings: &Settings, report: &mut Report) {
-    for written in playbooks {
-        condition(written, settings, report);
+    for (n, written) in playbooks.iter().enumerate() {
+        same_again(written, playbooks.get(..n).unwrap_or_default(), report);
+        let trigger = &written.playbook.trigger;
+        for condition in trigger.condition.iter().flat_map(cover::sufficient) {
+            self::condition(&condition, written, settings, report);
+        }
         for (step, place) in written.playbook.steps.iter().zip(&written.steps) {
             action(step, place, settings, report);
             fixed_service(written, step, place, settings, report);
         }
+        step::check(written, settings, report);
         verify(written, report);
         if written.playbook.cooldown == Some(Millis(0)) {
             no_rest(written.place.clone(), report);
@@ -35,12 +42,11 @@ pub(crate) fn no_rest(place: impl Into<Place>, report: &mut Report) {
         .hint("the default is `cooldown_seconds: 300`");
 }
 
-fn condition(written: &Written, settings: &Settings, report: &mut Report) {
-    let condition = &written.playbook.condition;
+fn condition(condition: &Condition, written: &Written, settings: &Settings, report: &mut Report) {
     let place = || Place::new(written.place.span, format!("{}.condition", written.place.key));
     limit::plausible(condition, place(), report);
     let services = || settings.services.values();
-    let can_restart = |service: &Service| service.start.is_some() || service.unit.is_some();
+    let can_restart = Service::can_restart;
     match condition.metric.as_str() {
         catalogue::PROCESS_STATUS if !services().any(can_restart) => {
             report
@@ -59,7 +65,7 @@ fn condition(written: &Written, settings: &Settings, report: &mut Report) {
     }
     let mut rules =
         settings.thresholds.iter().filter(|rule| rule.metric == condition.metric).peekable();
-    let is_known = rules.peek().is_some();
+    let is_known = rules.peek().is_some() && written.playbook.trigger.symptoms.is_empty();
     let is_found =
         rules.clone().any(|rule| cover::limits(rule).any(|limit| cover::implies(condition, limit)));
     if is_known && !is_found {
@@ -84,21 +90,12 @@ fn is_placeholder(text: &str) -> bool {
 
 fn action(step: &Step, place: &Place, settings: &Settings, report: &mut Report) {
     match &step.action {
-        Action::CleanFiles { root, .. } => {
-            if !folder::is_below(root, &settings.policy.clean_roots) {
-                let roots: Vec<String> = settings
-                    .policy
-                    .clean_roots
-                    .iter()
-                    .map(|root| root.display().to_string())
-                    .collect();
-                report
-                    .error(
-                        place.clone(),
-                        format!("the gate would refuse to clean {}", root.display()),
-                    )
-                    .hint(format!("it lies in none of `policy.clean_roots`: {}", roots.join(", ")));
-            }
+        Action::CleanFiles { root, .. } if !is_cleaned(root, settings) => {
+            let roots = settings.policy.clean_roots.iter();
+            let roots: Vec<String> = roots.map(|root| root.display().to_string()).collect();
+            report
+                .error(place.clone(), format!("the gate would refuse to clean {}", root.display()))
+                .hint(format!("it lies in none of `policy.clean_roots`: {}", roots.join(", ")));
         }
         Action::RestartProcess { service } => restart(service, true, place, settings, report),
         Action::RestartService { service } => restart(service, false, place, settings, report),
@@ -110,7 +107,14 @@ fn action(step: &Step, place: &Place, settings: &Settings, report: &mut Report) 
                     .hint("name the program, and give the service as an argument");
             }
         }
+        _ => {}
     }
+}
+
+/// Whether a folder may be cleaned; a path that is a parameter is judged when it is known.
+fn is_cleaned(root: &std::path::Path, settings: &Settings) -> bool {
+    let is_parameter = root.to_string_lossy().starts_with('{');
+    is_parameter || folder::is_below(root, &settings.policy.clean_roots)
 }
 
 /// A playbook about the state of a service that always restarts the same one, whichever it was.
@@ -125,12 +129,15 @@ fn fixed_service(
     else {
         return;
     };
-    let has_metric = |known: &&Service| match written.playbook.condition.metric.as_str() {
-        catalogue::PROCESS_STATUS | catalogue::PROCESS_CPU | catalogue::PROCESS_MEMORY_MB => {
-            known.process.is_some()
-        }
-        catalogue::HEALTH_STATUS | catalogue::API_LATENCY_MS => !known.checks.is_empty(),
-        _ => false,
+    let comparisons = written.playbook.trigger.comparisons();
+    let has_metric = |known: &&Service| {
+        comparisons.iter().any(|condition| match condition.metric.as_str() {
+            catalogue::PROCESS_STATUS | catalogue::PROCESS_CPU | catalogue::PROCESS_MEMORY_MB => {
+                known.process.is_some()
+            }
+            catalogue::HEALTH_STATUS | catalogue::API_LATENCY_MS => !known.checks.is_empty(),
+            _ => false,
+        })
     };
     let concerned = settings.services.values().filter(has_metric).count();
     if concerned > 1 && !is_placeholder(service.as_str()) {
@@ -181,21 +188,74 @@ fn restart(
     }
 }
 
-fn verify(written: &Written, report: &mut Report) {
-    let (Some(verify), Some(place)) = (&written.playbook.verify, &written.verify) else {
-        return;
-    };
-    limit::plausible(&verify.condition, place.clone(), report);
-    let condition = &written.playbook.condition;
-    if verify.condition.metric == condition.metric && cover::overlap(&verify.condition, condition) {
+/// After a remedy that failed, the next one for the same trouble is tried: doing the same again
+/// is none.
+fn same_again(written: &Written, before: &[Written], report: &mut Report) {
+    let own = &written.playbook;
+    let same = before.iter().map(|before| &before.playbook).find(|before| {
+        let actions = |playbook: &Playbook| {
+            playbook.steps.iter().map(|step| step.action.clone()).collect::<Vec<_>>()
+        };
+        before.trigger == own.trigger && actions(before) == actions(own)
+    });
+    if let Some(same) = same {
         report
             .warning(
-                place.clone(),
-                format!(
-                    "`{}` can hold while `{condition}` still holds, so it does not prove a repair",
-                    verify.condition
-                ),
+                written.place.clone(),
+                format!("{} is done about the same already, in the same way", same.name),
             )
-            .hint(format!("verify `{}` or stricter", condition.negated()));
+            .hint("leave one of the two out, or let the second do something else");
+    }
+}
+
+fn verify(written: &Written, report: &mut Report) {
+    let trigger = &written.playbook.trigger;
+    let (Some(verify), Some(place)) = (&written.playbook.verify, &written.verify) else {
+        if trigger.condition.is_none() && written.playbook.verify.is_none() {
+            report
+                .error(written.place.clone(), "nothing proves that the repair helped")
+                .hint("add `verify`, such as \"health_status == 'passing'\"");
+        }
+        return;
+    };
+    for proof in Trigger::seen(verify.condition.clone()).comparisons() {
+        limit::plausible(proof, place.clone(), report);
+    }
+    if let Expression::All { all } = &verify.condition
+        && all.is_empty()
+    {
+        report
+            .warning(place.clone(), "this always holds, so it does not prove a repair")
+            .hint("name what has to be seen, such as \"health_status == 'passing'\"");
+    }
+    let proof = &verify.condition;
+    for condition in trigger.condition.iter().flat_map(cover::sufficient) {
+        if proof.metrics().contains(&condition.metric) && !excludes(proof, &condition) {
+            report
+                .warning(
+                    place.clone(),
+                    format!(
+                        "`{proof}` can hold while `{condition}` still holds, so it does not prove \
+                         a repair"
+                    ),
+                )
+                .hint(format!("verify `{}` or stricter", condition.negated()));
+        }
+    }
+}
+
+/// Whether a proof can never hold while the condition does.
+fn excludes(proof: &Expression, condition: &Condition) -> bool {
+    match proof {
+        Expression::Metric(proof) => {
+            proof.metric == condition.metric && !cover::overlap(proof, condition)
+        }
+        Expression::Result(_) => false,
+        Expression::All { all } => all.iter().any(|part| excludes(part, condition)),
+        Expression::Any { any } => any.iter().all(|part| excludes(part, condition)),
+        Expression::Not { not } => match not.as_ref() {
+            Expression::Not { not } => excludes(not, condition),
+            inner => excludes(&inner.negated(), condition),
+        },
     }
 }

@@ -8,6 +8,7 @@ mod logs;
 mod retention;
 mod secret;
 pub mod source;
+mod ticket;
 mod triage;
 mod watched;
 
@@ -25,13 +26,17 @@ use serde::Serialize;
 
 pub use channel::{Channel, ChannelKind, Fallback, Rate, SmtpTls, WebhookBody};
 pub use chat::Chat;
-pub use healing::{Breaker, GatePolicy, Healing};
+pub use healing::{Breaker, GatePolicy, Healing, SandboxPolicy};
 pub use inbound::{Inbound, InboundAuth, Mapping};
 pub use logs::{Journal, LogFiles, LogJoining, Logs, Telemetry};
 pub use retention::{MetricsRetention, Retention};
 pub use secret::Secret;
+pub use ticket::{JiraFlavour, OpenTicket, Resolver, Tracker, TrackerKind};
 pub use triage::{AllClear, Heartbeat, Triage};
-pub use watched::{Check, Disk, Disks, Host, Probe, ProcessMatch, Service, Start};
+pub use watched::{
+    Check, ContainerGrants, ContainerVerb, Disk, Disks, Host, Probe, ProcessMatch, Reload, Service,
+    Signal, Start, Supervisor,
+};
 
 /// Everything that the crew needs to know.
 #[derive(Clone, Debug, Serialize)]
@@ -62,6 +67,8 @@ pub struct Settings {
     pub channels: Vec<Channel>,
     /// How alerts become messages.
     pub triage: Triage,
+    /// Where tickets are kept.
+    pub trackers: Vec<Tracker>,
     /// What the gate admits beyond its own grammar.
     pub policy: GatePolicy,
     /// When a collector that fails is left alone.
@@ -117,6 +124,7 @@ impl Settings {
                 rate: None,
             }],
             triage: Triage::default(),
+            trackers: Vec::new(),
             policy: GatePolicy::default(),
             breaker: Breaker::default(),
             sources: Vec::new(),

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use nightcrew_model::approval::Autonomy;
+use nightcrew_model::argv::Argv;
 use nightcrew_model::id::ServiceName;
 use nightcrew_model::unit::Millis;
 use serde::Serialize;
@@ -51,12 +53,162 @@ pub struct Service {
     pub stop_timeout: Millis,
     /// The systemd unit that supervises it.
     pub unit: Option<String>,
+    /// What else supervises it.
+    pub supervisor: Option<Supervisor>,
+    /// How it reads its configuration anew; none: it does not.
+    pub reload: Option<Reload>,
+    /// The log files that it writes.
+    pub log_files: Vec<PathBuf>,
+    /// How it is told to open its log files anew; none: it cannot.
+    pub log_reopen: Option<Signal>,
+    /// The URLs that a playbook may send a request to.
+    pub http_actions: Vec<String>,
+    /// How far its memory limit may be raised, in MB of 1,000,000 bytes; none: it may not.
+    pub memory_limit_max_mb: Option<u64>,
+    /// What the crew may do to it by itself; none: as `healing.autonomy` says.
+    pub autonomy: Option<Autonomy>,
+    /// What containers of it may be asked.
+    pub containers: ContainerGrants,
+    /// The group whose members must not all be down at a time; none: it is alone.
+    pub group: Option<String>,
     /// How often its process is looked for, where no faster sign exists.
     pub interval: Millis,
     /// What is asked of it.
     pub checks: Vec<Check>,
     /// Whether a playbook may restart it.
     pub restart_allowed: bool,
+}
+
+impl Service {
+    /// How long a process gets to end by itself, where nothing is said.
+    pub const STOP_TIMEOUT: Millis = Millis::from_secs(10);
+
+    /// How often a process is looked for, where nothing is said.
+    pub const INTERVAL: Millis = Millis::from_secs(5);
+
+    /// A service of which nothing is known but its name: nothing is looked at, nothing is allowed.
+    #[must_use]
+    pub fn new(name: ServiceName) -> Self {
+        Self {
+            name,
+            process: None,
+            start: None,
+            stop_timeout: Self::STOP_TIMEOUT,
+            unit: None,
+            supervisor: None,
+            reload: None,
+            log_files: Vec::new(),
+            log_reopen: None,
+            http_actions: Vec::new(),
+            memory_limit_max_mb: None,
+            autonomy: None,
+            containers: ContainerGrants::default(),
+            group: None,
+            interval: Self::INTERVAL,
+            checks: Vec::new(),
+            restart_allowed: false,
+        }
+    }
+
+    /// Whether there is any way to restart it.
+    #[must_use]
+    pub fn can_restart(&self) -> bool {
+        self.start.is_some() || self.unit.is_some() || self.supervisor.is_some()
+    }
+}
+
+/// What supervises a service that is neither a unit of systemd nor started by the crew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum Supervisor {
+    /// A container of Docker.
+    Docker {
+        /// Its name.
+        container: String,
+    },
+    /// A service of Docker Compose.
+    Compose {
+        /// The service's name there.
+        service: String,
+        /// The compose file; none: Compose's own project of the container is used.
+        file: Option<PathBuf>,
+    },
+    /// A service of Homebrew.
+    Brew {
+        /// The formula.
+        formula: String,
+    },
+    /// A job of launchd.
+    Launchd {
+        /// `gui/501/com.example.web` or `system/com.example.web`.
+        target: String,
+    },
+    /// The gateway of `OpenClaw`, by its own command.
+    OpenclawGateway,
+}
+
+/// How a service reads its configuration anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reload {
+    /// By a signal to its process.
+    Signal(Signal),
+    /// By its supervisor: `systemctl reload`.
+    Unit,
+    /// By a command line that the gate's grammar knows, such as `nginx -s reload`.
+    Command(Argv),
+}
+
+/// A signal that asks for something and ends nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Signal {
+    /// SIGHUP.
+    Hup,
+    /// SIGUSR1.
+    Usr1,
+    /// SIGUSR2.
+    Usr2,
+}
+
+/// Something that can be asked of a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContainerVerb {
+    /// Read its log.
+    Logs,
+    /// Stop and start it.
+    Restart,
+    /// Start it.
+    Start,
+    /// Stop it.
+    Stop,
+    /// Change its limits.
+    Update,
+}
+
+/// What containers of a service may be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ContainerGrants {
+    /// These, and nothing else.
+    pub allowed: Vec<ContainerVerb>,
+    /// Not these, whatever is allowed.
+    pub blocked: Vec<ContainerVerb>,
+}
+
+impl Default for ContainerGrants {
+    /// Restart and logs, as the source documents grant.
+    fn default() -> Self {
+        Self { allowed: vec![ContainerVerb::Logs, ContainerVerb::Restart], blocked: Vec::new() }
+    }
+}
+
+impl ContainerGrants {
+    /// Whether something may be asked.
+    #[must_use]
+    pub fn permits(&self, verb: ContainerVerb) -> bool {
+        self.allowed.contains(&verb) && !self.blocked.contains(&verb)
+    }
 }
 
 /// How a process is found.

@@ -6,6 +6,7 @@ use nightcrew_config::settings::Disks;
 use nightcrew_config::settings::source::{Given, SourceKind};
 use nightcrew_model::plan::Mode;
 use nightcrew_model::unit::Millis;
+use nightcrew_model::verdict::RiskClass;
 
 use crate::{examples, problems};
 
@@ -23,14 +24,16 @@ fn the_sample_with_every_key_has_no_problem() {
     assert_eq!(said, "");
     let settings = loaded.settings.unwrap();
     assert_eq!(settings.mode, Mode::DryRun);
-    assert_eq!(settings.services.len(), 4);
-    assert_eq!(settings.playbooks.len(), 3);
+    assert_eq!(settings.services.len(), 6);
+    assert_eq!(settings.playbooks.len(), 5);
+    assert_eq!(settings.trackers.len(), 3);
+    assert_eq!(settings.healing.ask_from, Some(RiskClass::Destructive));
     assert_eq!(settings.channels.len(), 2);
     assert!(matches!(&settings.host.disks, Disks::Listed(disks) if disks.len() == 2));
     assert!(settings.data_dir.is_absolute());
     assert_eq!((settings.slos.len(), settings.detection.relatives.len()), (2, 1));
     assert_eq!(settings.detection.flat_line.severity, None);
-    assert_eq!(settings.playbooks[2].verify.as_ref().unwrap().deadline, Millis::from_secs(70));
+    assert_eq!(settings.playbooks[3].verify.as_ref().unwrap().deadline, Millis::from_secs(70));
 }
 
 #[test]
@@ -50,6 +53,29 @@ fn the_sample_of_on_call_has_no_problem() {
     };
     // Those of receivers hear of alerts, the others of incidents.
     assert_eq!([notify("slack"), notify("bridge"), notify("discord")], [0, 0, 2]);
+}
+
+#[test]
+fn the_sample_of_tickets_has_no_problem_and_is_what_the_documentation_shows() {
+    let tokens = ["JIRA_API_TOKEN", "JIRA_PERSONAL_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN"];
+    let env: Env = tokens.into_iter().map(|name| (name.to_owned(), "t".to_owned())).collect();
+    let (loaded, said) = load_example("tickets/nightcrew.json5", &env);
+    assert_eq!(said, "");
+    let trackers = loaded.settings.unwrap().trackers;
+    let names: Vec<&str> = trackers.iter().map(|tracker| tracker.name.as_str()).collect();
+    assert_eq!(names, ["jira", "jira-own", "github", "gitlab"]);
+    assert_eq!(trackers[0].resolver.as_ref().map(|it| it.label.as_str()), Some("nightcrew"));
+    let docs = std::fs::read_to_string(examples().join("../docs/tickets.md")).unwrap();
+    let sample = std::fs::read_to_string(examples().join("tickets/nightcrew.json5")).unwrap();
+    let shown: Vec<&str> = docs.split("```json5\n").skip(1).collect();
+    assert_eq!(shown.len(), 3, "one for each tracker");
+    for block in shown {
+        let block = block.split("```").next().unwrap();
+        let lines = block.lines().map(str::trim).filter(|line| !line.is_empty());
+        for line in lines {
+            assert!(sample.contains(line), "the sample has no line {line:?}");
+        }
+    }
 }
 
 #[test]
@@ -135,7 +161,7 @@ fn the_second_document_loads_as_its_tree() {
     config/agents/ops-monitor.json5:8:5: warning: agents[0].tools[3]: the SigNoz MCP server has no tool of this name (did you mean `signoz_get_trace_details`?)
     config/agents/ops-monitor.json5:9:5: warning: agents[0].tools[4]: the SigNoz MCP server has no tool of this name (did you mean `signoz_list_alert_rules`?)
     config/agents/ops-monitor.json5:10:5: warning: agents[0].tools[5]: the SigNoz MCP server has no tool of this name (did you mean `signoz_create_alert`?)
-    config/agents/jira-resolver.json5:7:7: warning: agents[1].verification.success_criteria.error_rate_below: verification.success_criteria: read, not acted on by this version
+    config/agents/ops-monitor.json5:60:5: warning: agents[0].sandbox.filesystem: sandbox: read, not acted on by this version
     project/integrations/signoz.json5:6:5: warning: mcpServers.signoz.env.SIGNOZ_API_URL: the SigNoz MCP server does not read this variable (it reads SIGNOZ_URL)
     config/healthcheck.json5:3:3: warning: healthcheck: read, not acted on by this version
     config/schedules.json5:2:3: warning: schedules: read, not acted on by this version
@@ -147,7 +173,12 @@ fn the_second_document_loads_as_its_tree() {
     project/thresholds/alerting.json5:8:7: warning: services.frontend.error_rate_threshold: services.*.error_rate_threshold: read, not acted on by this version
     project/thresholds/escalation.json5:12:16: warning: levels.L2.mention: at Discord this is only text: it calls nobody (write "<@USER_ID>" or "<@&ROLE_ID>", or add the person to `people`)
     project/thresholds/escalation.json5:18:16: warning: levels.L3.mention: at Discord this is only text: it calls nobody (write "<@USER_ID>" or "<@&ROLE_ID>", or add the person to `people`)
-    project/thresholds/runbooks.json5:3:3: warning: patterns: read, not acted on by this version
+    project/thresholds/runbooks.json5:39:9: warning: patterns.high_latency.actions[2]: no service may be restarted, so this does nothing (declare the service with a `start` or a `unit`)
+    project/thresholds/runbooks.json5:52:9: warning: patterns.oom_kill.actions[1]: no memory limit may be raised, so this does nothing (give the service a `memory_limit_max_mb`)
+    project/thresholds/runbooks.json5:53:9: warning: patterns.oom_kill.actions[2]: no service may be restarted, so this does nothing (declare the service with a `start` or a `unit`)
+    project/thresholds/runbooks.json5:62:28: warning: patterns.connection_pool_exhaustion.actions[0].action: this version cannot do this, so the runbook goes on without the step (give a `command`, or leave the step out)
+    project/thresholds/runbooks.json5:63:28: warning: patterns.connection_pool_exhaustion.actions[1].action: this version cannot do this, so the runbook goes on without the step (give a `command`, or leave the step out)
+    project/thresholds/runbooks.json5:64:9: warning: patterns.connection_pool_exhaustion.actions[2]: no service may be restarted, so this does nothing (declare the service with a `start` or a `unit`)
     "#);
     let settings = loaded.settings.unwrap();
     assert_eq!(settings.breaker.failures, 3);
@@ -155,6 +186,12 @@ fn the_second_document_loads_as_its_tree() {
     assert_eq!(settings.healing.dedup_window, Millis::from_secs(3_600));
     assert_eq!(settings.healing.verify_interval, Millis::from_secs(30));
     assert_eq!(settings.healing.verify_needed, 2);
+    let playbooks: Vec<&str> = settings.playbooks.iter().map(|it| it.name.as_str()).collect();
+    let runbooks = ["high_error_rate", "high_latency", "oom_kill", "connection_pool_exhaustion"];
+    assert_eq!(playbooks, runbooks);
+    let proof = settings.playbooks[0].verify.as_ref().unwrap();
+    assert_eq!(proof.condition.to_string(), "error_ratio < 0.01 and latency_p99_ms < 3000");
+    assert_eq!((proof.needed, proof.wait_after), (2, Millis::from_secs(120)));
     let services: Vec<&str> = settings.services.keys().map(|name| name.as_str()).collect();
     assert_eq!(services, ["frontend"]);
     assert_eq!(settings.channels.len(), 1);
@@ -218,4 +255,35 @@ fn playbooks_with_objects_and_verification_load_as_they_are() {
     assert_eq!(disk.deadline, Millis::from_secs(240));
     let process = playbooks[1].verify.as_ref().unwrap();
     assert_eq!((process.needed, process.deadline), (3, Millis::from_secs(120)));
+}
+
+#[test]
+fn the_sample_of_playbooks_has_no_problem_and_every_action() {
+    let (loaded, said) = load_example("playbooks/nightcrew.json5", &Env::default());
+    // The file of its certificate and of its services lie on no machine of ours.
+    assert_eq!(said, "");
+    let settings = loaded.settings.unwrap();
+    let steps = settings.playbooks.iter().flat_map(|playbook| &playbook.steps);
+    let kinds: std::collections::BTreeSet<String> = steps
+        .map(|step| {
+            let action = serde_json::to_value(&step.action).unwrap();
+            action["type"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    let shown = [
+        "check_dependencies",
+        "check_logs",
+        "check_resources",
+        "clean_files",
+        "collect_memory",
+        "raise_memory_limit",
+        "reload_service",
+        "request",
+        "restart_service",
+        "rotate_log",
+        "run",
+        "wait",
+    ];
+    assert_eq!(kinds.iter().map(String::as_str).collect::<Vec<_>>(), shown);
+    assert_eq!(settings.playbooks.len(), 13);
 }

@@ -76,7 +76,7 @@ fn problems_point_into_the_file_that_has_to_be_changed() {
     insta::assert_snapshot!(said, @r#"
     n.json5:2:3: error: hots: unknown key (did you mean `host`?)
     부품/웹.json5:2:3: warning: services.웹: nothing of this service is looked at (add `process` or `checks`)
-    부품/웹.json5:2:8: error: services.웹.한글키: unknown key (known are checks, depends_on, interval_ms, process, restart_allowed, start, stop_timeout_ms, unit)
+    부품/웹.json5:2:8: error: services.웹.한글키: unknown key (known are autonomy, brew, checks, compose, container, containers, depends_on, group, http_actions, interval_ms, launchd, log_files, log_reopen, memory_limit_max_mb, openclaw_gateway, process, reload, restart_allowed, start, stop_timeout_ms, unit)
     "#);
 }
 

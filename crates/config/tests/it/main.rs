@@ -7,6 +7,7 @@ mod escalation;
 mod examples;
 mod hostile;
 mod layout;
+mod remedies;
 mod rule_test;
 mod settings;
 mod triage;

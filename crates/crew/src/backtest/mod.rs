@@ -20,6 +20,7 @@ use nightcrew_act::gate::Gate;
 use nightcrew_detect::judge::Judge;
 use nightcrew_engine::settings::Settings;
 use nightcrew_engine::state::State;
+use nightcrew_engine::work::Part;
 use nightcrew_model::alert::{Alert, IncomingAlert, Source};
 use nightcrew_model::decision::{Decision, Fact};
 use nightcrew_model::event::{Delivery, Event};
@@ -155,14 +156,28 @@ impl Backtest {
             for decision in &decisions {
                 waiting.extend(self.follow(decision));
             }
-            if waiting.is_empty()
-                && let Some(due) = self.state.due().into_iter().next()
-            {
-                let verdict = self.gate.admit(&due.step.action, self.now).verdict;
-                let (attempt, step) = (due.attempt, due.index);
-                waiting.push(Event::StepJudged { attempt, step, verdict });
+            if waiting.is_empty() {
+                waiting.extend(self.judged());
             }
         }
+    }
+
+    /// What the gate says of the next thing that waits for it.
+    fn judged(&mut self) -> Option<Event> {
+        if let Some(due) = self.state.plans_due().into_iter().next() {
+            let verdicts = due.parts().map(|(_, _, action)| self.gate.judge(action)).collect();
+            return Some(Event::PlanJudged { attempt: due.attempt, verdicts });
+        }
+        let due = self.state.due().into_iter().next()?;
+        let verdict = match &due.permit {
+            Some(_) => self.gate.admit_approved(&due.action, self.now).verdict,
+            None => self.gate.admit(&due.action, self.now).verdict,
+        };
+        let (attempt, step) = (due.attempt, due.index);
+        Some(match due.part {
+            Part::Do => Event::StepJudged { attempt, step, verdict },
+            Part::Undo => Event::UndoJudged { attempt, step, verdict },
+        })
     }
 
     /// Notes a decision; what the world answers to it.
@@ -205,6 +220,7 @@ impl Backtest {
                     status: StepStatus::Succeeded,
                     output: String::new(),
                     took: Millis(0),
+                    results: BTreeMap::new(),
                 };
                 return Some(Event::StepFinished { attempt: *attempt, step: *step, outcome });
             }

@@ -36,7 +36,7 @@ const OTHERS: &str = "other-logs";
 pub(crate) const SAMPLES: Millis = Millis::from_secs(15);
 
 /// How often the sizes of files are sampled.
-pub(crate) const SIZES: Millis = Millis::from_secs(60);
+pub(crate) const SIZES: Millis = Millis::from_secs(15);
 
 /// How soon after lines came it is asked what was found.
 pub(crate) const FINDINGS: Millis = Millis(200);

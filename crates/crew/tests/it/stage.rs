@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nightcrew_act::executor::Executor;
+use nightcrew_act::surroundings::Surroundings;
 use nightcrew_channels::console::Console;
 use nightcrew_config::env::Env;
 use nightcrew_config::load::{ConfigSource, load};
@@ -46,7 +47,9 @@ pub(crate) async fn start_service(settings: &Settings, service: &str) {
     let action = Action::RestartProcess { service: service.into() };
     let judgement = gate_of(settings).admit(&action, Clock::System.now());
     let admitted = judgement.admitted.unwrap_or_else(|| panic!("{:?}", judgement.verdict));
-    let outcome = Executor::Live.execute(admitted, Millis::from_secs(5), &Clock::System).await;
+    let outcome = Executor::Live
+        .execute(admitted, Millis::from_secs(5), &Surroundings::new(Clock::System))
+        .await;
     assert!(outcome.status.is_success(), "{}", outcome.output);
 }
 

@@ -9,6 +9,7 @@ use nightcrew_crew::handle::Handle;
 use nightcrew_model::alert::{IncomingAlert, Source};
 use nightcrew_model::unit::Millis;
 use nightcrew_runtime::clock::Clock;
+use nightcrew_runtime::http::Http;
 
 use crate::receiver::Receivers;
 use crate::stage::alert;
@@ -50,11 +51,19 @@ impl Scene {
         receivers: Receivers,
         time: Time,
     ) -> Self {
-        let doors = Doors {
-            clock: clock.clone(),
-            http: receivers.http(),
-            console: Console::new(std::io::sink()),
-        };
+        let http = receivers.http();
+        Self::begin_through(settings, clock, receivers, time, http).await
+    }
+
+    /// Begins with another way to the world.
+    pub(crate) async fn begin_through(
+        settings: Settings,
+        clock: Clock,
+        receivers: Receivers,
+        time: Time,
+        http: Http,
+    ) -> Self {
+        let doors = Doors { clock: clock.clone(), http, console: Console::new(std::io::sink()) };
         let crew = Crew::start(settings, doors).await.unwrap();
         let handle = crew.handle().clone();
         let scene = Self { crew, handle, receivers, time, clock };

@@ -57,12 +57,12 @@ fn the_state_is_small_and_has_no_heap() {
 
 #[test]
 fn noise_alone_is_silent() {
-    assert_eq!(alarm_rows(&series(4000, |_| 10.0)), []);
+    assert!(alarm_rows(&series(4000, |_| 10.0)).is_empty());
 }
 
 #[test]
 fn a_constant_series_is_silent() {
-    assert_eq!(alarm_rows(&[7.0; 3000]), []);
+    assert!(alarm_rows(&[7.0; 3000]).is_empty());
 }
 
 #[test]

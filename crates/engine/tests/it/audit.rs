@@ -2,6 +2,7 @@
 
 use nightcrew_engine::settings::Settings;
 use nightcrew_engine::state::State;
+use nightcrew_model::approval::Autonomy;
 use nightcrew_model::decision::{Decision, Fact, Reason};
 use nightcrew_model::id::IncidentId;
 
@@ -98,5 +99,17 @@ fn a_group_that_nobody_looks_at_is_found_out() {
         audit(&settings, fires, "02:30"),
         "the group {}:{service=\"web\"} was due at 1970-01-01T00:00:30Z and nobody looked at it; \
          restart the crew\n"
+    );
+}
+
+#[test]
+fn a_question_whose_time_is_up_is_found_out() {
+    let asking = Settings { autonomy: Autonomy::Approve, ..settings() };
+    let asked = "00:10 web process_status stopped\n00:10 gate admits";
+    assert_eq!(audit(&asking, asked, "06:09"), "");
+    assert_eq!(
+        audit(&asking, asked, "06:10"),
+        "the approval for INC-1 was due at 1970-01-01T00:05:10Z and did not expire; look at the \
+         incident, and restart the crew\n"
     );
 }

@@ -12,10 +12,10 @@ use nightcrew_model::plan::{StepOutcome, StepStatus};
 use nightcrew_model::sample::{Finding, Level, Observation, Reading, Sample, Status};
 use nightcrew_model::severity::Severity;
 use nightcrew_model::unit::Millis;
-use nightcrew_model::verdict::{RiskClass, Ruling, Verdict};
+use nightcrew_model::verdict::Ruling;
 use proptest::prelude::*;
 
-use crate::timeline::{run, settings};
+use crate::timeline::{Judge, Wakes, decide, run, settings};
 
 #[test]
 fn a_restart_that_was_cut_off_is_proven_and_not_repeated() {
@@ -97,6 +97,27 @@ fn the_cooldown_survives() {
     "));
 }
 
+/// Journals of 0.1 know no judgement of whole plans: what they began is taken up all the same.
+#[test]
+fn an_attempt_of_an_older_journal_goes_on() {
+    let settings = settings();
+    let (_, decisions) = decide(
+        &settings,
+        "
+        00:10 host:/data disk_usage 95
+        00:10 gate admits
+        00:11 step ok
+    ",
+        Wakes::WhenTold,
+    );
+    let mut state = State::default();
+    let older = decisions.iter().filter(|it| !matches!(it.fact, Fact::PlanCleared { .. }));
+    older.for_each(|decision| state.apply(decision));
+    let due: Vec<_> = state.due().iter().map(|due| due.step.action.to_string()).collect();
+    assert_eq!(due, ["docker system prune -f"]);
+    assert_eq!(state.plans_due(), []);
+}
+
 /// What can happen, with small numbers so that things meet.
 #[derive(Clone, Debug)]
 enum Happening {
@@ -165,24 +186,22 @@ fn events(state: &State, happening: &Happening, now: jiff::Timestamp) -> Vec<Eve
             vec![Event::AlertsReceived { source: Source::AlertsApi, alerts: vec![alert] }]
         }
         Happening::Gate { admits } => {
-            let verdict = Verdict {
-                verdict: if *admits { Ruling::Admitted } else { Ruling::Refused },
-                class: RiskClass::Disruptive,
-                argv: Vec::new(),
-                reason: String::new(),
-                rule: String::new(),
-            };
-            let judged = |due: nightcrew_engine::work::Due| Event::StepJudged {
-                attempt: due.attempt,
-                step: due.index,
-                verdict: verdict.clone(),
-            };
-            state.due().into_iter().map(judged).collect()
+            let ruling = if *admits { Ruling::Admitted } else { Ruling::Refused };
+            let judge = Judge { ruling, reason: "" };
+            let plans = state.plans_due();
+            let due = state.due();
+            let plans = plans.iter().map(|plan| judge.plan(plan));
+            plans.chain(due.iter().map(|due| judge.due(due))).collect()
         }
         Happening::StepEnds { well } => {
             let status =
                 if *well { StepStatus::Succeeded } else { StepStatus::Exited { code: Some(1) } };
-            let outcome = StepOutcome { status, output: String::new(), took: Millis(1) };
+            let outcome = StepOutcome {
+                status,
+                output: String::new(),
+                took: Millis(1),
+                results: Default::default(),
+            };
             let running = state.incidents().filter_map(|(_, incident)| {
                 let attempt = incident.attempt.as_ref()?;
                 let AttemptState::Running(step) = attempt.state else {

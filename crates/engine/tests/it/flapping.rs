@@ -67,18 +67,24 @@ fn what_opens_anew_is_a_change_too() {
 #[test]
 fn healing_that_flaps_is_suppressed_for_all_to_see() {
     assert_snapshot!(run_with(
-        &Settings { cooldown: Millis(0), ..nervous(settings()) },
+        &Settings {
+            cooldown: Millis(0),
+            dedup_window: Millis::from_secs(30),
+            ..nervous(settings())
+        },
         "
         00:10 web process_status stopped
         00:10 gate admits
         00:11 step ok
         00:12 web process_status running
         00:13 web process_status running
+        01:00 tick
         01:10 web process_status stopped
         01:10 gate admits
         01:11 step ok
         01:12 web process_status running
         01:13 web process_status running
+        02:00 tick
         02:10 web process_status stopped
         02:10 gate admits
         02:11 step ok

@@ -18,10 +18,11 @@ use nightcrew_model::plan::{StepOutcome, StepStatus};
 use nightcrew_model::sample::{Finding, Level, Observation, Reading, Sample, Status};
 use nightcrew_model::severity::Severity;
 use nightcrew_model::unit::Millis;
-use nightcrew_model::verdict::{RiskClass, Ruling, Verdict};
+use nightcrew_model::verdict::Ruling;
 use proptest::prelude::*;
 
 use crate::people::{asked, firing, staffed};
+use crate::timeline::Judge;
 
 /// Everything that keeps people from being told, and everything that calls more of them.
 fn settings(storm: bool) -> Settings {
@@ -113,24 +114,22 @@ fn events(state: &State, happening: &Happening, now: Timestamp) -> Vec<Event> {
             vec![Event::Observed { sample }, Event::Found { finding }]
         }
         Happening::Gate { admits } => {
-            let verdict = Verdict {
-                verdict: if *admits { Ruling::Admitted } else { Ruling::Refused },
-                class: RiskClass::Disruptive,
-                argv: Vec::new(),
-                reason: String::new(),
-                rule: String::new(),
-            };
-            let judged = |due: nightcrew_engine::work::Due| Event::StepJudged {
-                attempt: due.attempt,
-                step: due.index,
-                verdict: verdict.clone(),
-            };
-            state.due().into_iter().map(judged).collect()
+            let ruling = if *admits { Ruling::Admitted } else { Ruling::Refused };
+            let judge = Judge { ruling, reason: "" };
+            let plans = state.plans_due();
+            let due = state.due();
+            let plans = plans.iter().map(|plan| judge.plan(plan));
+            plans.chain(due.iter().map(|due| judge.due(due))).collect()
         }
         Happening::StepEnds { well } => {
             let status =
                 if *well { StepStatus::Succeeded } else { StepStatus::Exited { code: Some(1) } };
-            let outcome = StepOutcome { status, output: String::new(), took: Millis(1) };
+            let outcome = StepOutcome {
+                status,
+                output: String::new(),
+                took: Millis(1),
+                results: Default::default(),
+            };
             let running = state.incidents().filter_map(|(_, incident)| {
                 let attempt = incident.attempt.as_ref()?;
                 let AttemptState::Running(step) = attempt.state else { return None };

@@ -7,7 +7,11 @@
 //! 00:00 web informs cpu_unusual         a detector concludes; also `warns` and `clears`
 //! 00:00 gate admits                     the gate judges every step that is due
 //! 00:01 gate refuses symlink in path
-//! 00:02 step ok                         the running step ends; also `step exits 3`
+//! 00:01 gate asks                       a person has to say so first
+//! 00:01 approve kim                     also `approve another kim` (another plan), `deny kim`
+//! 00:02 step ok                         the running step, or what takes it back, ends; also
+//! 00:02 step exits 3
+//! 00:02 step ok matches=12              with what it found
 //! 00:03 prometheus fires alertname=Down service=web severity=page
 //! 00:04 prometheus fires alertname=Down service=web @00:01     since another time
 //! 00:04 prometheus resolves alertname=Down service=web severity=page
@@ -28,17 +32,21 @@ use nightcrew_detect::threshold::{Detector, Threshold};
 use nightcrew_engine::settings::{Listener, Settings};
 use nightcrew_engine::state::State;
 use nightcrew_engine::step;
+use nightcrew_engine::work::{Due, Part, PlanDue};
 use nightcrew_model::alert::{IncomingAlert, Source};
+use nightcrew_model::approval::Autonomy;
 use nightcrew_model::argv::Argv;
 use nightcrew_model::attempt::AttemptState;
 use nightcrew_model::catalogue;
 use nightcrew_model::condition::{Condition, Operand, Operator};
 use nightcrew_model::decision::{Decision, NotificationKind};
 use nightcrew_model::event::{Delivery, Event};
-use nightcrew_model::id::{NotificationId, Target};
+use nightcrew_model::id::{AttemptId, NotificationId, Target};
 use nightcrew_model::matcher::Matchers;
 use nightcrew_model::mute::Dependencies;
-use nightcrew_model::plan::{Action, Mode, Playbook, Step, StepOutcome, StepStatus, Verify};
+use nightcrew_model::plan::{
+    Action, Mode, Playbook, ResultValue, RunLimit, Step, StepOutcome, StepStatus, Verify,
+};
 use nightcrew_model::sample::{Finding, Level, Observation, Reading, Sample, Status, Unknown};
 use nightcrew_model::severity::Severity;
 use nightcrew_model::silence::Silence;
@@ -49,22 +57,23 @@ use nightcrew_model::verdict::{RiskClass, Ruling, Verdict};
 /// are cleaned; one channel listens.
 pub(crate) fn settings() -> Settings {
     let restart = |name: &str, metric: &str, bad: Status, good: Status| Playbook {
-        name: name.into(),
-        condition: condition(metric, Operator::Equal, Operand::Status(bad)),
-        steps: vec![planned(Action::RestartProcess { service: "{service_name}".into() })],
         verify: Some(Verify {
-            condition: condition(metric, Operator::Equal, Operand::Status(good)),
+            condition: condition(metric, Operator::Equal, Operand::Status(good)).into(),
             needed: 2,
             interval: Millis::from_secs(1),
             wait_after: Millis(0),
             deadline: Millis::from_secs(30),
         }),
-        cooldown: None,
+        ..Playbook::new(
+            name.into(),
+            condition(metric, Operator::Equal, Operand::Status(bad)),
+            vec![planned(Action::RestartProcess { service: "{service_name}".into() })],
+        )
     };
-    let clean = Playbook {
-        name: "disk_space_low".into(),
-        condition: condition("disk_usage", Operator::Greater, Operand::Number(90.0)),
-        steps: vec![
+    let clean = Playbook::new(
+        "disk_space_low".into(),
+        condition("disk_usage", Operator::Greater, Operand::Number(90.0)),
+        vec![
             planned(Action::CleanFiles {
                 root: "/data".into(),
                 name: None,
@@ -72,9 +81,7 @@ pub(crate) fn settings() -> Settings {
             }),
             planned(Action::Run { argv: Argv::parse("docker system prune -f").unwrap() }),
         ],
-        verify: None,
-        cooldown: None,
-    };
+    );
     Settings {
         playbooks: vec![
             restart("process_down", "process_status", Status::Stopped, Status::Running),
@@ -83,7 +90,18 @@ pub(crate) fn settings() -> Settings {
         ],
         mode: Mode::Live,
         cooldown: Millis::from_secs(300),
+        autonomy: Autonomy::Auto,
+        autonomy_of: BTreeMap::new(),
+        ask_from: None,
+        approval_timeout: Millis::from_secs(300),
+        run_limit: RunLimit { times: 3, window: Millis::from_secs(3_600) },
+        playbook_breaker: RunLimit { times: 5, window: Millis::from_secs(3_600) },
+        groups: BTreeMap::new(),
+        group_down_max_percent: 34,
+        units: BTreeMap::new(),
+        tickets_kept: Millis::from_secs(86_400),
         dedup_window: Millis::from_secs(3_600),
+        relapse_window: Millis::from_secs(3_600),
         resolve_timeout: Millis::from_secs(300),
         verify_needed: 2,
         verify_interval: Millis::from_secs(1),
@@ -108,11 +126,11 @@ pub(crate) fn settings() -> Settings {
     }
 }
 
-fn planned(action: Action) -> Step {
-    Step { action, description: String::new(), timeout: Millis::from_secs(60) }
+pub(crate) fn planned(action: Action) -> Step {
+    Step::new(action, String::new(), Millis::from_secs(60))
 }
 
-fn condition(metric: &str, operator: Operator, operand: Operand) -> Condition {
+pub(crate) fn condition(metric: &str, operator: Operator, operand: Operand) -> Condition {
     Condition { metric: metric.into(), operator, operand }
 }
 
@@ -241,7 +259,7 @@ impl<'a> World<'a> {
         printed
     }
 
-    fn step(&mut self, now: Timestamp, event: Event) {
+    pub(crate) fn step(&mut self, now: Timestamp, event: Event) {
         let ticks = event == Event::Tick;
         let decisions = step(&mut self.state, self.settings, now, event);
         if ticks {
@@ -267,11 +285,17 @@ impl<'a> World<'a> {
             }
             ["crash"] => self.crash(now),
             ["gate", "admits"] => self.gate(now, Ruling::Admitted, "allowed"),
+            ["gate", "asks"] => self.gate(now, Ruling::Approval, "a person has to say so"),
             ["gate", "refuses", why @ ..] => self.gate(now, Ruling::Refused, &why.join(" ")),
-            ["step", "ok"] => self.step_ends(now, StepStatus::Succeeded),
-            ["step", "shown"] => self.step_ends(now, StepStatus::Shown),
+            ["step", "ok", found @ ..] => self.step_ends(now, StepStatus::Succeeded, found),
+            ["step", "shown"] => self.step_ends(now, StepStatus::Shown, &[]),
             ["step", "exits", code] => {
-                self.step_ends(now, StepStatus::Exited { code: code.parse().ok() });
+                self.step_ends(now, StepStatus::Exited { code: code.parse().ok() }, &[]);
+            }
+            ["approve" | "deny", ..] => {
+                for event in crate::approval::said(&self.state, &words) {
+                    self.step(now, event);
+                }
             }
             ["delivered", id] => {
                 let id = id.trim_start_matches("N-").parse().map(NotificationId).unwrap();
@@ -374,31 +398,32 @@ impl<'a> World<'a> {
     }
 
     fn gate(&mut self, now: Timestamp, ruling: Ruling, reason: &str) {
+        let judge = Judge { ruling, reason };
+        let plans = self.state.plans_due();
+        let n_plans = plans.len();
+        for plan in plans {
+            self.step(now, judge.plan(&plan));
+        }
         let due = self.state.due();
-        assert!(!due.is_empty(), "nothing is due");
+        assert!(n_plans > 0 || !due.is_empty(), "nothing is due");
         for due in due {
-            let verdict = Verdict {
-                verdict: ruling,
-                class: RiskClass::Disruptive,
-                argv: vec![due.step.action.to_string()],
-                reason: reason.to_owned(),
-                rule: "test".to_owned(),
-            };
-            self.step(now, Event::StepJudged { attempt: due.attempt, step: due.index, verdict });
+            self.step(now, judge.due(&due));
         }
     }
 
-    fn step_ends(&mut self, now: Timestamp, status: StepStatus) {
+    fn step_ends(&mut self, now: Timestamp, status: StepStatus, found: &[&str]) {
         let running = self.state.incidents().find_map(|(_, incident)| {
             let attempt = incident.attempt.as_ref()?;
-            match attempt.state {
-                AttemptState::Running(step) => Some((attempt.id, step)),
-                _ => None,
-            }
+            ends_of(attempt.id, attempt.state)
         });
-        let (attempt, step) = running.expect("a running step");
-        let outcome = StepOutcome { status, output: String::new(), took: Millis(150) };
-        self.step(now, Event::StepFinished { attempt, step, outcome });
+        let results = found.iter().map(|found| {
+            let (key, number) = found.split_once('=').expect("key=number");
+            (key.into(), ResultValue::Number(number.parse().expect("a number")))
+        });
+        let results = results.collect();
+        let end = running.expect("a running step");
+        let outcome = StepOutcome { status, output: String::new(), took: Millis(150), results };
+        self.step(now, end(outcome));
     }
 
     fn crash(&mut self, now: Timestamp) {
@@ -409,4 +434,57 @@ impl<'a> World<'a> {
         self.detector = Detector::new(thresholds());
         self.step(now, Event::Started);
     }
+}
+
+/// A gate that says the same of everything.
+pub(crate) struct Judge<'a> {
+    pub(crate) ruling: Ruling,
+    pub(crate) reason: &'a str,
+}
+
+impl Judge<'_> {
+    fn verdict(&self, action: &Action) -> Verdict {
+        let looks = matches!(
+            action,
+            Action::CheckLogs { .. } | Action::CheckResources { .. } | Action::Wait { .. }
+        );
+        Verdict {
+            verdict: self.ruling,
+            class: if looks { RiskClass::Observe } else { RiskClass::Disruptive },
+            argv: action.to_string().split(' ').map(str::to_owned).collect(),
+            reason: self.reason.to_owned(),
+            rule: "test".to_owned(),
+        }
+    }
+
+    /// What it says of a whole plan.
+    pub(crate) fn plan(&self, due: &PlanDue) -> Event {
+        let verdicts = due.parts().map(|(_, _, action)| self.verdict(action)).collect();
+        Event::PlanJudged { attempt: due.attempt, verdicts }
+    }
+
+    /// What it says of one action.
+    pub(crate) fn due(&self, due: &Due) -> Event {
+        let (attempt, step, verdict) = (due.attempt, due.index, self.verdict(&due.action));
+        match due.part {
+            Part::Do => Event::StepJudged { attempt, step, verdict },
+            Part::Undo => Event::UndoJudged { attempt, step, verdict },
+        }
+    }
+}
+
+/// How what is at work in an attempt ends; none: nothing is.
+pub(crate) fn ends_of(
+    attempt: AttemptId,
+    state: AttemptState,
+) -> Option<impl Fn(StepOutcome) -> Event> {
+    let (step, part) = match state {
+        AttemptState::Running(step) => (step, Part::Do),
+        AttemptState::Undoing(step) => (step, Part::Undo),
+        _ => return None,
+    };
+    Some(move |outcome| match part {
+        Part::Do => Event::StepFinished { attempt, step, outcome },
+        Part::Undo => Event::UndoFinished { attempt, step, outcome },
+    })
 }

@@ -16,6 +16,7 @@ mod layout;
 mod open;
 mod outbox;
 mod property;
+mod repair;
 mod sample;
 mod snapshot;
 mod table;

@@ -12,8 +12,8 @@ use nightcrew_model::decision::Decision;
 use proptest::prelude::*;
 
 use crate::sample::{
-    closed, delivered, ended, escalated, fired, note, opened, planned, queued, refused, reopened,
-    resolved_alert, verifying, whole,
+    asked, closed, delivered, denied, ended, escalated, fired, note, opened, planned, queued,
+    refused, reopened, resolved_alert, verifying, whole,
 };
 
 #[derive(Clone, Debug)]
@@ -59,7 +59,7 @@ fn runtime() -> tokio::runtime::Runtime {
 
 /// A decision that may or may not fit what came before.
 fn any_decision() -> impl Strategy<Value = Decision> {
-    (0..14_u8, 1..4_u64, 1..6_u64).prop_map(|(kind, n, message)| match kind {
+    (0..16_u8, 1..4_u64, 1..6_u64).prop_map(|(kind, n, message)| match kind {
         0 => fired(n),
         1 => resolved_alert(n),
         2 => opened(n),
@@ -73,6 +73,8 @@ fn any_decision() -> impl Strategy<Value = Decision> {
         10 => queued(message, n, "discord"),
         11 => delivered(message, n, "discord"),
         12 => refused(message, n, "discord"),
+        13 => asked(n),
+        14 => denied(n),
         _ => note("그 밖에"),
     })
 }

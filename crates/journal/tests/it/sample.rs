@@ -1,10 +1,13 @@
 //! Decisions to append: small ones, a whole incident, and one of every kind.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use nightcrew_journal::batch::{Append, Batch, Expected};
 use nightcrew_journal::entry::Entry;
 use nightcrew_journal::journal::Journal;
 use nightcrew_model::alert::{Alert, Source};
+use nightcrew_model::approval::PlanHash;
 use nightcrew_model::argv::Argv;
 use nightcrew_model::condition::{Condition, Operand, Operator, Truth};
 use nightcrew_model::decision::{AgentState, Decision, Fact, NotificationKind, Reason};
@@ -14,6 +17,7 @@ use nightcrew_model::labels::{Fingerprint, Labels};
 use nightcrew_model::plan::{Action, Mode, Plan, Step, StepOutcome, StepStatus, Verify};
 use nightcrew_model::sample::{Observation, Reading, Sample, Status, Unknown};
 use nightcrew_model::severity::Severity;
+use nightcrew_model::ticket::TicketNews;
 use nightcrew_model::unit::{Millis, Quantity, Unit};
 use nightcrew_model::verdict::{RiskClass, Ruling, Verdict};
 
@@ -89,7 +93,7 @@ pub(crate) fn alert(n: u64) -> Alert {
     }
 }
 
-fn disk(percent: f64) -> Sample {
+pub(crate) fn disk(percent: f64) -> Sample {
     let quantity = Quantity::new(percent, Unit::Percent).unwrap();
     Sample {
         target: Target::part("host".into(), "/var"),
@@ -110,12 +114,8 @@ fn absent() -> Sample {
     }
 }
 
-fn plan() -> Plan {
-    let step = |action| Step {
-        action,
-        description: "오래된 로그를 지운다".to_owned(),
-        timeout: Millis::from_secs(30),
-    };
+pub(crate) fn plan() -> Plan {
+    let step = |action| Step::new(action, "오래된 로그를 지운다", Millis::from_secs(30));
     let condition =
         |operator, operand| Condition { metric: "disk_usage".into(), operator, operand };
     Plan {
@@ -134,7 +134,7 @@ fn plan() -> Plan {
             }),
         ],
         verify: Verify {
-            condition: condition(Operator::LessOrEqual, Operand::Number(90.1)),
+            condition: condition(Operator::LessOrEqual, Operand::Number(90.1)).into(),
             needed: 3,
             interval: Millis::from_secs(5),
             wait_after: Millis(500),
@@ -144,11 +144,12 @@ fn plan() -> Plan {
     }
 }
 
-fn outcome(status: StepStatus) -> StepOutcome {
-    StepOutcome { status, output: "3 files removed\n삭제됨".to_owned(), took: Millis(1_234) }
+pub(crate) fn outcome(status: StepStatus) -> StepOutcome {
+    let output = "3 files removed\n삭제됨".to_owned();
+    StepOutcome { status, output, took: Millis(1_234), results: BTreeMap::new() }
 }
 
-fn verdict(ruling: Ruling) -> Verdict {
+pub(crate) fn verdict(ruling: Ruling) -> Verdict {
     Verdict {
         verdict: ruling,
         class: RiskClass::Destructive,
@@ -158,7 +159,7 @@ fn verdict(ruling: Ruling) -> Verdict {
     }
 }
 
-fn attempt(incident: IncidentId) -> AttemptId {
+pub(crate) fn attempt(incident: IncidentId) -> AttemptId {
     AttemptId { incident, number: 1 }
 }
 
@@ -262,6 +263,31 @@ pub(crate) fn refused(notification: u64, incident: u64, channel: &str) -> Decisi
     decision(12, fact, Reason::ReceiverRefused { error })
 }
 
+/// A plan that waits for a person.
+pub(crate) fn asked(n: u64) -> Decision {
+    let fact = Fact::ApprovalRequested {
+        attempt: attempt(IncidentId(n)),
+        hash: PlanHash::of(&plan()),
+        verdicts: vec![verdict(Ruling::Approval)],
+        expires_at: at(302),
+    };
+    decision(2, fact, Reason::NeedsApproval { class: RiskClass::Destructive })
+}
+
+/// A person does not want the plan to run.
+pub(crate) fn denied(n: u64) -> Decision {
+    let fact = Fact::ApprovalDenied { attempt: attempt(IncidentId(n)) };
+    decision(8, fact, Reason::Asked { by: "민지".into() })
+}
+
+/// The ticket of an incident.
+pub(crate) fn ticket(n: u64) -> Decision {
+    let news = TicketNews::Opened { key: "OPS-7".into(), url: None };
+    let incident = IncidentId(n);
+    let fact = Fact::TicketTold { incident, tracker: "지라".into(), news };
+    decision(10, fact, Reason::Tracker { detail: "the tracker has it".to_owned() })
+}
+
 /// One incident from its first alert to its end, with messages.
 pub(crate) fn story(n: u64) -> Vec<Decision> {
     let notification = 2 * n;
@@ -358,5 +384,6 @@ pub(crate) fn every_kind() -> Vec<Decision> {
         decision(30, reopened(42).fact, Reason::StillReported),
     ];
     all.extend(crate::later::later_kinds());
+    all.extend(crate::repair::repair_kinds());
     all
 }

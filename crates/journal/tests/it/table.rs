@@ -4,14 +4,15 @@ use nightcrew_journal::journal::Journal;
 use nightcrew_journal::rebuild::{rebuild, verify};
 use nightcrew_journal::row::Which;
 use nightcrew_model::alert::AlertState;
-use nightcrew_model::decision::{Decision, Reason};
+use nightcrew_model::decision::{Decision, Fact, Reason};
 use nightcrew_model::id::IncidentId;
 use nightcrew_model::incident::IncidentState;
+use nightcrew_model::plan::Mode;
 use rusqlite::Connection;
 
 use crate::sample::{
-    alert, at, closed, ended, escalated, every_kind, fired, labels, opened, planned, reopened,
-    resolved_alert, story, verifying,
+    alert, asked, at, closed, decision, denied, ended, escalated, every_kind, fired, labels,
+    opened, planned, reopened, resolved_alert, story, ticket, verifying,
 };
 
 async fn state_after(decisions: &[Decision]) -> IncidentState {
@@ -60,8 +61,6 @@ async fn what_the_life_cycle_does_not_have_changes_nothing() {
     // Never planned, so there is nothing to verify.
     let illegal = [opened(1), verifying(1), closed(1)];
     assert_eq!(state_after(&illegal).await, IncidentState::Open);
-    let half_done = [opened(1), planned(1), ended(1, false)];
-    assert_eq!(state_after(&half_done).await, IncidentState::Resolving);
     let twice = [opened(1), escalated(1), opened(1)];
     assert_eq!(state_after(&twice).await, IncidentState::Escalated);
 
@@ -73,6 +72,56 @@ async fn what_the_life_cycle_does_not_have_changes_nothing() {
     assert_eq!(journal.last_position(), Position(5), "the log keeps them");
     journal.close().await.unwrap();
     assert_eq!(verify(dir.path()).unwrap().skipped, 4);
+}
+
+#[tokio::test]
+async fn a_plan_that_waits_is_a_remedy_until_it_is_denied() {
+    let waits = [opened(1), planned(1), asked(1)];
+    assert_eq!(state_after(&waits).await, IncidentState::Resolving);
+    // Its alerts may end while a person is asked.
+    let by_itself = [opened(1), planned(1), asked(1), ended(1, false)];
+    assert_eq!(state_after(&by_itself).await, IncidentState::Resolved);
+    let denied = [opened(1), planned(1), asked(1), denied(1)];
+    assert_eq!(state_after(&denied).await, IncidentState::Open);
+    let mut handed_over = denied.to_vec();
+    handed_over.push(escalated(1));
+    assert_eq!(state_after(&handed_over).await, IncidentState::Escalated);
+}
+
+#[tokio::test]
+async fn what_is_only_shown_moves_no_incident() {
+    let Fact::AttemptPlanned { attempt, mut plan } = planned(1).fact else { unreachable!() };
+    plan.mode = Mode::Shadow;
+    let shown = decision(2, Fact::AttemptPlanned { attempt, plan }, Reason::Shadow);
+    let failed = decision(3, Fact::AttemptFailed { attempt }, Reason::Shadow);
+    let escalated = [opened(1), escalated(1), shown.clone(), failed.clone()];
+    assert_eq!(state_after(&escalated).await, IncidentState::Escalated);
+    assert_eq!(state_after(&[opened(1), shown, failed]).await, IncidentState::Open);
+}
+
+#[tokio::test]
+async fn a_late_playbook_goes_on_while_a_person_has_the_incident() {
+    let late = [opened(1), planned(1), escalated(1), verifying(1)];
+    assert_eq!(state_after(&late).await, IncidentState::Escalated);
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(dir.path()).unwrap();
+    let mut healed = late.to_vec();
+    healed.push(ended(1, true));
+    journal.append(healed.into()).await.unwrap();
+    let row = journal.incident(IncidentId(1)).await.unwrap().unwrap();
+    assert_eq!((row.state, row.summary.verified), (IncidentState::Resolved, Some(true)));
+    journal.close().await.unwrap();
+    assert_eq!(verify(dir.path()).unwrap().skipped, 0);
+}
+
+#[tokio::test]
+async fn a_ticket_says_nothing_of_how_an_incident_stands() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(dir.path()).unwrap();
+    journal.append(vec![opened(1), escalated(1), ticket(1)].into()).await.unwrap();
+    let row = journal.incident(IncidentId(1)).await.unwrap().unwrap();
+    assert_eq!(row.summary.reason, Reason::NoPlaybook);
+    assert_eq!((row.state, row.position), (IncidentState::Escalated, Position(3)));
 }
 
 #[tokio::test]

@@ -2,26 +2,17 @@
 //! Everything on it was made here and is removed here.
 
 use std::fs;
-use std::net::TcpListener;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use nightcrew_act::executor::Executor;
 use nightcrew_channels::console::Console;
 use nightcrew_config::load::{ConfigSource, load};
 use nightcrew_config::settings::Settings;
-use nightcrew_crew::heal::gate_of;
-use nightcrew_model::plan::Action;
-use nightcrew_model::unit::Millis;
-use nightcrew_runtime::clock::Clock;
-use nightcrew_runtime::process;
-use rustix::event::{PollFd, PollFlags};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::wiring;
+use crate::{child, wiring};
 
 /// The service that is killed and hung.
 pub(crate) const SHOP: &str = "shop";
@@ -29,9 +20,6 @@ pub(crate) const SHOP: &str = "shop";
 pub(crate) const LEDGER: &str = "ledger";
 /// The size of the disk, in megabytes.
 pub(crate) const DISK_MB: u64 = 16;
-
-/// How long a killed process may need to be gone, in seconds.
-const END_SECONDS_MAX: i64 = 3;
 
 /// What the disk is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,8 +112,8 @@ impl Stage {
             "workspace_dir": kept.join(".nightcrew/demo"),
             "host": { "interval_seconds": 1, "disks": [disk] },
             "services": {
-                SHOP: service(free_port()?, &[]),
-                LEDGER: service(free_port()?, &[&needs]),
+                SHOP: service(child::free_port()?, &[]),
+                LEDGER: service(child::free_port()?, &[&needs]),
             },
             "thresholds": {
                 "disk_usage": { "warning": 80, "critical": 90, "for": "1 of 1" },
@@ -155,16 +143,10 @@ impl Stage {
         Ok(serde_json::to_string_pretty(&configuration)?)
     }
 
-    /// Starts both services, through the gate like everything that starts a process.
+    /// Starts both services.
     pub(crate) async fn start_services(&self) -> anyhow::Result<()> {
-        let gate = gate_of(&self.settings);
         for service in [SHOP, LEDGER] {
-            let action = Action::RestartProcess { service: service.into() };
-            let judgement = gate.admit(&action, Clock::System.now());
-            let admitted = judgement.admitted.with_context(|| judgement.verdict.reason.clone())?;
-            let outcome =
-                Executor::Live.execute(admitted, Millis::from_secs(10), &Clock::System).await;
-            anyhow::ensure!(outcome.status.is_success(), "starting {service}: {}", outcome.output);
+            child::start(&self.settings, &service.into()).await?;
         }
         Ok(())
     }
@@ -199,24 +181,7 @@ impl Stage {
 
     /// Sends a signal to the process of a service of this stage, and to no other.
     pub(crate) fn signal(&self, service: &str, signal: Signal) -> anyhow::Result<()> {
-        rustix::process::pidfd_send_signal(self.open(service)?, signal)?;
-        Ok(())
-    }
-
-    fn open(&self, service: &str) -> anyhow::Result<OwnedFd> {
-        let file = self.settings.run_dir().join(format!("{service}.pid"));
-        let identity =
-            process::read_child_pid_file(&file)?.context("the service has no process")?;
-        Ok(process::open(identity)?)
-    }
-
-    /// Kills the process of a service of this stage and waits until it is gone.
-    fn end(&self, service: &str) -> anyhow::Result<()> {
-        let pidfd = self.open(service)?;
-        rustix::process::pidfd_send_signal(&pidfd, Signal::KILL)?;
-        let limit = rustix::event::Timespec { tv_sec: END_SECONDS_MAX, tv_nsec: 0 };
-        rustix::event::poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&limit))?;
-        Ok(())
+        child::tell(&self.settings, &service.into(), signal)
     }
 
     /// Ends the services, unmounts the disk, removes the folder.
@@ -226,7 +191,7 @@ impl Stage {
         }
         for service in [SHOP, LEDGER] {
             // It may be gone: it was there to be killed.
-            let _ = self.end(service);
+            let _ = child::end(&self.settings, &service.into());
         }
         if self.disk == Disk::Tmpfs {
             unmount(self.disk_dir(), UnmountFlags::DETACH).context("unmounting the disk")?;
@@ -245,10 +210,4 @@ impl Drop for Stage {
             crate::output::note(&format!("the demo could not clean up: {error:#}"));
         }
     }
-}
-
-/// A port of this machine that was free a moment ago.
-fn free_port() -> anyhow::Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).context("looking for a free port")?;
-    Ok(listener.local_addr()?.port())
 }

@@ -39,16 +39,18 @@ fn the_help_names_every_command() {
       agents     The members of the crew
       alerts     The alerts that the crew knows
       incidents  The incidents
+      approvals  The plans that wait for a person
       silences   Keep people from hearing of some alerts for some time
       locks      Keep something from being done to some services for some time
       oncall     Who is on call
-      playbooks  The playbooks of a configuration
+      playbooks  The playbooks of a configuration: what the gate says of them, how they do
       detect     The detectors, over files, and what they found
       slo        What is promised about services, and what is left of it
       logs       What is in log files
       metrics    What was measured
       gate       The gate that every action passes
       backtest   What would have been found and done with other limits or playbooks
+      schema     Print the JSON Schema of the configuration, for editors
       rebuild    Rebuild the tables of a journal from its log, while no crew runs on it
       help       Print this message or the help of the given subcommand(s)
 
@@ -60,6 +62,79 @@ fn the_help_names_every_command() {
     Exit codes: 0 done or healthy, 1 the answer is "no", 2 usage or configuration error, 3 the running
     crew cannot be reached.
     "#);
+    let help = stage.nightcrew(&["playbooks", "--help"]);
+    insta::assert_snapshot!(help.out, @r"
+    The playbooks of a configuration: what the gate says of them, how they do
+
+    Usage: nightcrew playbooks [OPTIONS] <COMMAND>
+
+    Commands:
+      list    List them, with what the gate says of their steps
+      show    Show one
+      review  Compare those in shadow with what people did instead, and say which are fit to run
+      test    Break a throw-away service for real and see whether one heals it and proves it
+      help    Print this message or the help of the given subcommand(s)
+
+    Options:
+      -v, --verbose...  Log more; twice for everything
+      -h, --help        Print help
+    ");
+    let help = stage.nightcrew(&["playbooks", "test", "--help"]);
+    insta::assert_snapshot!(help.out, @r"
+    Break a throw-away service for real and see whether one heals it and proves it
+
+    Usage: nightcrew playbooks test [OPTIONS] <NAME>
+
+    Arguments:
+      <NAME>  Its name
+
+    Options:
+          --config <PATH>      A configuration file, or a folder that holds nightcrew.json5,
+                               openclaw.json or config/*.json [env: NIGHTCREW_CONFIG=]
+      -v, --verbose...         Log more; twice for everything
+          --service <SERVICE>  Under the name of this service [default: one that the playbook could be
+                               about]
+          --keep               Keep the files of the test
+          --shown-is-fine      Do not fail because something cannot be run or proven on a throw-away
+                               service, as long as the gate admits it
+          --json               Print the result as JSON
+      -h, --help               Print help
+    ");
+    let help = stage.nightcrew(&["playbooks", "review", "--help"]);
+    insta::assert_snapshot!(help.out, @r"
+    Compare those in shadow with what people did instead, and say which are fit to run
+
+    Usage: nightcrew playbooks review [OPTIONS]
+
+    Options:
+          --since <SPAN>   How far back decisions in shadow are reviewed: `12h`, `30d` [default: 30d]
+      -v, --verbose...     Log more; twice for everything
+          --data <DIR>     Read this data folder instead of asking a crew; one may run on it
+          --config <PATH>  A configuration file, or a folder that holds nightcrew.json5, openclaw.json
+                           or config/*.json [env: NIGHTCREW_CONFIG=]
+          --url <URL>      Where the crew listens [env: NIGHTCREW_URL=] [default: http://127.0.0.1:7979]
+          --json           Print JSON
+      -h, --help           Print help
+    ");
+    let help = stage.nightcrew(&["approvals", "--help"]);
+    insta::assert_snapshot!(help.out, @r"
+    The plans that wait for a person
+
+    Usage: nightcrew approvals [OPTIONS] <COMMAND>
+
+    Commands:
+      list     List the plans that wait, and what is approved for a while
+      show     Show a plan that waits: every step, as it would run
+      approve  Let a plan run
+      deny     Keep a plan from running: a person takes the incident
+      stand    Approve every action of some shapes for a while
+      end      Take a standing approval back
+      help     Print this message or the help of the given subcommand(s)
+
+    Options:
+      -v, --verbose...  Log more; twice for everything
+      -h, --help        Print help
+    ");
     let help = stage.nightcrew(&["up", "--help"]);
     insta::assert_snapshot!(help.out, @r"
     Run the crew
@@ -152,7 +227,7 @@ fn the_second_document_s_tree_loads_and_its_mistakes_are_told() {
     openclaw-agent-configs/config/agents/ops-monitor.json5:8:5: warning: agents[0].tools[3]: the SigNoz MCP server has no tool of this name (did you mean `signoz_get_trace_details`?)
     openclaw-agent-configs/config/agents/ops-monitor.json5:9:5: warning: agents[0].tools[4]: the SigNoz MCP server has no tool of this name (did you mean `signoz_list_alert_rules`?)
     openclaw-agent-configs/config/agents/ops-monitor.json5:10:5: warning: agents[0].tools[5]: the SigNoz MCP server has no tool of this name (did you mean `signoz_create_alert`?)
-    openclaw-agent-configs/config/agents/jira-resolver.json5:7:7: warning: agents[1].verification.success_criteria.error_rate_below: verification.success_criteria: read, not acted on by this version
+    openclaw-agent-configs/config/agents/ops-monitor.json5:60:5: warning: agents[0].sandbox.filesystem: sandbox: read, not acted on by this version
     openclaw-agent-configs/project/integrations/signoz.json5:6:5: warning: mcpServers.signoz.env.SIGNOZ_API_URL: the SigNoz MCP server does not read this variable (it reads SIGNOZ_URL)
     openclaw-agent-configs/config/healthcheck.json5:3:3: warning: healthcheck: read, not acted on by this version
     openclaw-agent-configs/config/schedules.json5:2:3: warning: schedules: read, not acted on by this version
@@ -164,8 +239,13 @@ fn the_second_document_s_tree_loads_and_its_mistakes_are_told() {
     openclaw-agent-configs/project/thresholds/alerting.json5:8:7: warning: services.frontend.error_rate_threshold: services.*.error_rate_threshold: read, not acted on by this version
     openclaw-agent-configs/project/thresholds/escalation.json5:12:16: warning: levels.L2.mention: at Discord this is only text: it calls nobody (write "<@USER_ID>" or "<@&ROLE_ID>", or add the person to `people`)
     openclaw-agent-configs/project/thresholds/escalation.json5:18:16: warning: levels.L3.mention: at Discord this is only text: it calls nobody (write "<@USER_ID>" or "<@&ROLE_ID>", or add the person to `people`)
-    openclaw-agent-configs/project/thresholds/runbooks.json5:3:3: warning: patterns: read, not acted on by this version
-    17 files, 0 errors, 20 warnings
+    openclaw-agent-configs/project/thresholds/runbooks.json5:39:9: warning: patterns.high_latency.actions[2]: no service may be restarted, so this does nothing (declare the service with a `start` or a `unit`)
+    openclaw-agent-configs/project/thresholds/runbooks.json5:52:9: warning: patterns.oom_kill.actions[1]: no memory limit may be raised, so this does nothing (give the service a `memory_limit_max_mb`)
+    openclaw-agent-configs/project/thresholds/runbooks.json5:53:9: warning: patterns.oom_kill.actions[2]: no service may be restarted, so this does nothing (declare the service with a `start` or a `unit`)
+    openclaw-agent-configs/project/thresholds/runbooks.json5:62:28: warning: patterns.connection_pool_exhaustion.actions[0].action: this version cannot do this, so the runbook goes on without the step (give a `command`, or leave the step out)
+    openclaw-agent-configs/project/thresholds/runbooks.json5:63:28: warning: patterns.connection_pool_exhaustion.actions[1].action: this version cannot do this, so the runbook goes on without the step (give a `command`, or leave the step out)
+    openclaw-agent-configs/project/thresholds/runbooks.json5:64:9: warning: patterns.connection_pool_exhaustion.actions[2]: no service may be restarted, so this does nothing (declare the service with a `start` or a `unit`)
+    17 files, 0 errors, 25 warnings
     "##);
 }
 
@@ -177,14 +257,26 @@ fn playbooks_are_listed_with_what_the_gate_says() {
     assert_eq!(list.code, Some(0));
     insta::assert_snapshot!(list.out, @r"
     disk_space_low	disk_usage > 90	2	admits all
+    slow_answers	api_latency_ms > 4000 and not (cpu_usage > 95), latency_high | 응답 지연, warning or worse	11	admits all
     process_down	process_status == 'stopped'	1	admits all
     web_does_not_answer	health_status == 'failing'	1	admits all
+    high_error_rate	에러율 급증 | 5xx 응답 증가 | error_rate_high | error_lines | high_error_rate	2	admits all
     ");
     let list = stage.nightcrew(&["playbooks", "list", "--json", "--config", &config]).calm();
     let listed: Value = serde_json::from_str(&list.out).unwrap();
-    assert_eq!(listed.as_array().unwrap().len(), 3);
+    assert_eq!(listed.as_array().unwrap().len(), 5);
     let none = stage.nightcrew(&["playbooks", "show", "없음", "--config", &config]).calm();
     assert_eq!(none.code, Some(2), "{}", none.err);
+}
+
+#[test]
+fn the_schema_is_printed_as_json() {
+    let stage = Stage::new();
+    let printed = stage.nightcrew(&["schema"]);
+    assert_eq!(printed.code, Some(0), "{}", printed.err);
+    let schema: Value = serde_json::from_str(&printed.out).unwrap();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert!(schema["properties"]["playbooks"].is_object());
 }
 
 /// One alert of a service.

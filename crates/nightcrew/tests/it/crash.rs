@@ -187,6 +187,7 @@ fn prepare(stage: &Stage) {
         },
         "healing": {
             "cooldown_ms": 1,
+            "relapse_window_ms": 0,
             "verify": { "consecutive_checks": 2, "interval_ms": 100, "deadline_seconds": 1 },
         },
     });

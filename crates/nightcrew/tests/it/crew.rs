@@ -40,8 +40,17 @@ impl<'a> Crew<'a> {
 
     /// Starts a crew at an address, and waits until it listens.
     pub(crate) fn listening_at(stage: &'a Stage, address: SocketAddr) -> Self {
+        Self::started(stage, address, &[])
+    }
+
+    /// Starts a crew through another program that becomes it, and waits until it listens.
+    pub(crate) fn started(stage: &'a Stage, address: SocketAddr, starter: &[String]) -> Self {
         let _ = std::fs::remove_file(stage.path("up.out"));
-        let mut command = stage.command(env!("CARGO_BIN_EXE_nightcrew"), "up");
+        let own = env!("CARGO_BIN_EXE_nightcrew");
+        let mut command = stage.command(starter.first().map_or(own, String::as_str), "up");
+        if let [_, words @ ..] = starter {
+            command.args(words).arg(own);
+        }
         command.args(["up", "--config", "nightcrew.json5", "--data", "data"]);
         command.args(["--listen", &address.to_string()]);
         let mut crew = Self {
@@ -173,6 +182,14 @@ impl Drop for Crew<'_> {
             for path in ["/api/v1/services", "/api/v1/agents", "/api/v1/incidents"] {
                 let told = self.get(path).map_or_else(String::new, |answer| answer.body);
                 eprintln!("{path}: {told}");
+            }
+            for id in 1..=3 {
+                let story = self.get(&format!("/api/v1/incidents/INC-{id}"));
+                let story = story.filter(|story| story.status == 200).map(|story| story.json());
+                let timeline = story.as_ref().and_then(|story| story["timeline"].as_array());
+                for entry in timeline.into_iter().flatten() {
+                    eprintln!("INC-{id} {} {}: {}", entry["at"], entry["text"], entry["reason"]);
+                }
             }
         }
         let _ = self.child.kill();

@@ -14,7 +14,7 @@ fn from_a_kill_to_the_proof_everything_happens_in_order() {
         &format!(
             "{{ {QUIET_HOST},
                services: {{ '잠꾸러기': {{ start: {{ argv: ['sleep', '600'] }}, interval_ms: 60000 }} }},
-               healing: {{ cooldown_ms: 1, verify: {{ consecutive_checks: 2, interval_ms: 100 }} }} }}"
+               healing: {{ cooldown_ms: 1, relapse_window_ms: 0, verify: {{ consecutive_checks: 2, interval_ms: 100 }} }} }}"
         ),
     );
     // It did not run: starting it was the first repair.
@@ -36,6 +36,7 @@ fn from_a_kill_to_the_proof_everything_happens_in_order() {
     let begin = facts.iter().rposition(|fact| fact == "attempt_planned").unwrap();
     let wanted = [
         "attempt_planned",
+        "plan_cleared",
         "step_started",
         "step_finished",
         "verification_started",

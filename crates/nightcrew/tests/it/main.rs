@@ -14,6 +14,7 @@
 
 mod alertmanager;
 mod amtool;
+mod approvals;
 mod backtest;
 mod bad_alerts;
 mod bad_config;
@@ -31,10 +32,13 @@ mod logs;
 mod metrics;
 mod operator;
 mod otlp;
+mod playbook_review;
+mod playbook_test;
 mod prometheus;
 mod seeds;
 mod soak;
 mod sources;
 mod stage;
 mod supervised;
+mod tickets;
 mod wire;

@@ -210,28 +210,39 @@ pub(crate) fn end_of(child: &mut Child) -> Option<i32> {
 }
 
 /// Waits until something is so.
-pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    until_within(PATIENCE, what, look)
+}
+
+/// Waits until something is so, but not longer than this.
+pub(crate) fn until_within<T>(
+    patience: Duration,
+    what: &str,
+    mut look: impl FnMut() -> Option<T>,
+) -> T {
     let begin = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(begin.elapsed() < PATIENCE, "never: {what}");
+        assert!(begin.elapsed() < patience, "never: {what}");
         std::thread::sleep(LOOK);
     }
 }
 
+/// The first of these programs that is not installed.
+pub(crate) fn missing<'a>(programs: &[&'a str]) -> Option<&'a str> {
+    let is_there = |program: &str| PATH.split(':').any(|dir| Path::new(dir).join(program).exists());
+    programs.iter().copied().find(|program| !is_there(program))
+}
+
 /// Whether these programs are installed; says which one is not.
 pub(crate) fn has(programs: &[&str]) -> bool {
-    let is_there =
-        |program: &&&str| PATH.split(':').any(|dir| Path::new(dir).join(program).exists());
-    match programs.iter().find(|program| !is_there(program)) {
-        None => true,
-        Some(missing) => {
-            println!("skipped: {missing} is missing");
-            false
-        }
+    let missing = missing(programs);
+    if let Some(missing) = missing {
+        println!("skipped: {missing} is missing");
     }
+    missing.is_none()
 }
 
 /// A free port of this machine.  It lies below those that outgoing connections get, and is given

@@ -21,6 +21,7 @@ fn config(name: &str, service: &serde_json::Value) -> String {
         "thresholds": { "health_status": { "critical": "== 'failing'", "for": "3 of 3" } },
         "healing": {
             "cooldown_ms": 1,
+            "relapse_window_ms": 0,
             "verify": { "consecutive_checks": 3, "interval_ms": 100, "deadline_seconds": 20 },
         },
     });

@@ -16,14 +16,11 @@ use rustix::process::Pid;
 /// A service that is looked at once an hour, so that whatever comes sooner came by itself.
 pub(crate) fn service(process: Option<ProcessMatch>, checks: Vec<Check>) -> Service {
     Service {
-        name: ServiceName::from("결제-api"),
         process,
-        start: None,
         stop_timeout: Millis::from_secs(1),
-        unit: None,
         interval: Millis::from_secs(3_600),
         checks,
-        restart_allowed: false,
+        ..Service::new(ServiceName::from("결제-api"))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Decisions of incidents, written down as the engine makes them.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use nightcrew_model::alert::{Alert, Source};
 use nightcrew_model::condition::{Condition, Operand, Operator, Truth};
@@ -85,7 +87,7 @@ pub(crate) fn opened(ms: i64, alert: &Alert, initial: Vec<Sample>) -> Decision {
 
 pub(crate) fn verify(metric: &str, operator: Operator, operand: Operand) -> Verify {
     Verify {
-        condition: Condition { metric: metric.into(), operator, operand },
+        condition: Condition { metric: metric.into(), operator, operand }.into(),
         needed: 2,
         interval: Millis::from_secs(1),
         wait_after: Millis(0),
@@ -94,7 +96,7 @@ pub(crate) fn verify(metric: &str, operator: Operator, operand: Operand) -> Veri
 }
 
 pub(crate) fn step(action: Action, description: &str) -> Step {
-    Step { action, description: description.into(), timeout: Millis::from_secs(30) }
+    Step::new(action, description, Millis::from_secs(30))
 }
 
 pub(crate) fn planned(
@@ -139,13 +141,17 @@ pub(crate) fn started(ms: i64, index: u16, argv: &[&str], class: RiskClass) -> D
     )
 }
 
+pub(crate) fn outcome(status: StepStatus, output: &str) -> StepOutcome {
+    StepOutcome { status, output: output.into(), took: Millis(420), results: BTreeMap::new() }
+}
+
 pub(crate) fn finished(ms: i64, index: u16, status: StepStatus, output: &str) -> Decision {
     decided(
         ms,
         Fact::StepFinished {
             attempt: ATTEMPT,
             step: StepIndex(index),
-            outcome: StepOutcome { status, output: output.into(), took: Millis(420) },
+            outcome: outcome(status, output),
         },
         Reason::StepEnded,
     )

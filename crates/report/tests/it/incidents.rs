@@ -272,6 +272,7 @@ fn the_json_of_a_record_has_ids_as_people_write_them() {
           "mode": "live",
           "planned_at": "2026-11-21T03:00:00.35Z",
           "because": "process_status != 'running'; seen: as it is",
+          "hash": "e063084efb6b90261831a1d18b423542998255128cf314613e14a7f78e560383",
           "steps": [
             {
               "index": 0,

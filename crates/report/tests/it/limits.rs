@@ -1,13 +1,19 @@
 //! Every part of a record is bounded, and what is left out is counted.
 
 use nightcrew_model::decision::{Decision, Fact, Reason};
-use nightcrew_model::plan::{Action, StepStatus};
+use nightcrew_model::id::IncidentId;
+use nightcrew_model::labels::Fingerprint;
+use nightcrew_model::plan::{Action, ResultValue, StepStatus};
+use nightcrew_model::severity::Severity;
+use nightcrew_model::ticket::TicketNews;
 use nightcrew_report::fold::incident_record;
 use nightcrew_report::markdown::markdown;
+use nightcrew_report::record::JOINED_MAX;
 use nightcrew_report::story::{STORY_LINES_MAX, story};
 use proptest::prelude::*;
 
 use crate::chronicle::{INCIDENT, decided, escalated, finished, healed, percent, step};
+use crate::remedies::taken_back_and_denied;
 
 #[test]
 fn long_lists_and_outputs_are_cut_in_the_middle() {
@@ -50,6 +56,36 @@ fn long_lists_and_outputs_are_cut_in_the_middle() {
     assert_eq!(lines.len(), STORY_LINES_MAX);
     assert!(lines.iter().any(|line| line.contains("lines left out")));
     assert!(lines.last().unwrap().starts_with("Over since"));
+}
+
+#[test]
+fn results_tries_relations_and_tickets_are_bounded() {
+    let mut decisions = taken_back_and_denied();
+    for decision in &mut decisions {
+        if let Fact::StepFinished { outcome, .. } = &mut decision.fact {
+            let result = |n: usize| (format!("r{n}").as_str().into(), ResultValue::Flag(true));
+            outcome.results = (0..45).map(result).collect();
+        }
+    }
+    let incident = INCIDENT;
+    for n in 0..(JOINED_MAX as u64 + 5) {
+        let severity = Severity::Info;
+        let alert = Fingerprint(n);
+        let joined = Fact::AlertJoined { incident, alert, severity };
+        decisions.push(decided(5_000_000, joined, Reason::SameService));
+        let effect = Fact::IncidentCorrelated { incident: IncidentId(1_000 + n), root: incident };
+        let service = "결제-api".into();
+        decisions.push(decided(5_000_000, effect, Reason::DependsOn { service }));
+        let tracker = format!("t{n}").as_str().into();
+        let told = Fact::TicketTold { incident, tracker, news: TicketNews::Intended };
+        decisions.push(decided(5_000_000, told, Reason::Tracker { detail: String::new() }));
+    }
+    let record = incident_record(INCIDENT, &decisions).unwrap();
+    assert_eq!((record.joined.len(), record.effects.len()), (JOINED_MAX, JOINED_MAX));
+    let page = markdown(&record);
+    for gap in ["… 5 left out …", "80 left out", "86 left out"] {
+        assert!(page.contains(gap), "{gap}: {page}");
+    }
 }
 
 /// The headings of a page that are not inside a code block, by the rules of `CommonMark`.

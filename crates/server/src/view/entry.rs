@@ -80,6 +80,18 @@ fn name(fact: &Fact) -> &'static str {
         Fact::GroupHeld { .. } => "group_held",
         Fact::NotificationSuppressed { .. } => "notification_suppressed",
         Fact::NotificationSuperseded { .. } => "notification_superseded",
+        Fact::PlanCleared { .. } => "plan_cleared",
+        Fact::ApprovalRequested { .. } => "approval_requested",
+        Fact::ApprovalGiven { .. } => "approval_given",
+        Fact::ApprovalDenied { .. } => "approval_denied",
+        Fact::ApprovalExpired { .. } => "approval_expired",
+        Fact::StandingApprovalSet { .. } => "standing_approval_set",
+        Fact::StandingApprovalEnded { .. } => "standing_approval_ended",
+        Fact::StepSkipped { .. } => "step_skipped",
+        Fact::RollbackStarted { .. } => "rollback_started",
+        Fact::UndoStarted { .. } => "undo_started",
+        Fact::UndoFinished { .. } => "undo_finished",
+        Fact::TicketTold { .. } => "ticket_told",
         Fact::AgentChanged { .. } => "agent_changed",
     }
 }

@@ -37,7 +37,7 @@ impl PlaybookView {
             action: step.action.to_string(),
             description: step.description.clone(),
             timeout_ms: step.timeout.0,
-            idempotent: step.action.is_idempotent(),
+            idempotent: step.is_idempotent(),
         });
         let verify = match &playbook.verify {
             Some(verify) => VerifyView {
@@ -48,7 +48,10 @@ impl PlaybookView {
                 deadline_ms: verify.deadline.0,
             },
             None => VerifyView {
-                condition: playbook.condition.negated().to_string(),
+                condition: playbook.trigger.condition.as_ref().map_or_else(
+                    || "its alerts have ended".to_owned(),
+                    |condition| condition.negated().to_string(),
+                ),
                 needed: healing.verify_needed,
                 interval_ms: healing.verify_interval.0,
                 wait_after_ms: 0,
@@ -57,7 +60,7 @@ impl PlaybookView {
         };
         Self {
             name: playbook.name.to_string(),
-            condition: playbook.condition.to_string(),
+            condition: playbook.trigger.to_string(),
             steps: steps.collect(),
             verify,
             cooldown_ms: playbook.cooldown.unwrap_or(healing.cooldown).0,

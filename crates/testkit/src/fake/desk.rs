@@ -117,6 +117,32 @@ impl Received {
     }
 }
 
+/// One request and its answer, for the transcript of a test.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// The method, the path and the query.
+    pub request: String,
+    /// The body of the request; null where there was none.
+    pub sent: Value,
+    /// The status of the answer.
+    pub status: u16,
+    /// The body of the answer.
+    pub answered: String,
+}
+
+impl fmt::Display for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} {}", self.request, self.status)?;
+        if !self.sent.is_null() {
+            writeln!(f, "  > {}", self.sent)?;
+        }
+        if !self.answered.is_empty() {
+            writeln!(f, "  < {}", self.answered)?;
+        }
+        Ok(())
+    }
+}
+
 /// What a service says of a request.
 pub(crate) enum Ruling {
     /// It takes it, and answers so.
@@ -141,6 +167,7 @@ pub struct Desk {
     received: Mutex<Vec<Received>>,
     refused: Mutex<Vec<String>>,
     asked: Mutex<u64>,
+    exchanges: Mutex<Vec<Exchange>>,
 }
 
 /// A test that fails while it holds a lock still wants to see what is behind it.
@@ -184,6 +211,18 @@ impl Desk {
         *lock(&self.asked)
     }
 
+    /// Every request that came and its answer, in order.
+    #[must_use]
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        lock(&self.exchanges).clone()
+    }
+
+    /// [`Self::exchanges`] as a test prints them.
+    #[must_use]
+    pub fn transcript(&self) -> String {
+        lock(&self.exchanges).iter().map(Exchange::to_string).collect()
+    }
+
     /// Answers one request: `judge` knows the rules and takes nothing, `take` changes what the
     /// service holds.
     pub(crate) async fn serve(&self, request: Request, service: &impl Service) -> Response<Body> {
@@ -199,15 +238,40 @@ impl Desk {
             headers: parts.headers,
             body: serde_json::from_slice(&bytes).unwrap_or_default(),
         };
-        if let Err(Ruling::Refused(why, answer)) = service.check(&received, &bytes) {
+        let mode = lock(&self.mode).clone();
+        let (request, sent) =
+            (format!("{} {}", received.method, received.uri), received.body.clone());
+        let (answer, taken) = self.answer(received, &bytes, &mode, service);
+        lock(&self.exchanges).push(Exchange {
+            request,
+            sent,
+            status: answer.status,
+            answered: answer.body.clone(),
+        });
+        match mode {
+            Mode::Slow(pause) if taken => tokio::time::sleep(pause).await,
+            Mode::CloseMidBody if taken => return broken(answer),
+            _ => {}
+        }
+        answer.into_response()
+    }
+
+    /// The answer, and whether the request was taken.
+    fn answer(
+        &self,
+        received: Received,
+        bytes: &[u8],
+        mode: &Mode,
+        service: &impl Service,
+    ) -> (Answer, bool) {
+        if let Err(Ruling::Refused(why, answer)) = service.check(&received, bytes) {
             lock(&self.refused).push(why);
-            return answer.into_response();
+            return (answer, false);
         }
         if let Some(answer) = lock(&self.script).pop_front() {
-            return answer.into_response();
+            return (answer, false);
         }
-        let mode = lock(&self.mode).clone();
-        let failure = match &mode {
+        let failure = match mode {
             Mode::Status(status) => Some(Answer::new(*status, "")),
             Mode::RateLimited { after } => Some(service.rate_limited(*after)),
             Mode::ErrorBody => Some(service.error(&received)),
@@ -221,22 +285,18 @@ impl Desk {
             Mode::Ok | Mode::Slow(_) | Mode::CloseMidBody => None,
         };
         if let Some(answer) = failure {
-            return answer.into_response();
+            return (answer, false);
         }
-        let answer = match service.take(&received) {
-            Ruling::Taken(answer) => answer,
+        match service.take(&received) {
+            Ruling::Taken(answer) => {
+                lock(&self.received).push(received);
+                (answer, true)
+            }
             Ruling::Refused(why, answer) => {
                 lock(&self.refused).push(why);
-                return answer.into_response();
+                (answer, false)
             }
-        };
-        lock(&self.received).push(received);
-        match mode {
-            Mode::Slow(pause) => tokio::time::sleep(pause).await,
-            Mode::CloseMidBody => return broken(answer),
-            _ => {}
         }
-        answer.into_response()
     }
 }
 

@@ -32,8 +32,12 @@ const KINDS: [&str; 9] = [
 ];
 
 /// What happens to incidents, as far as `notify` can choose it.
-const NOTIFY: [NotificationKind; 3] =
-    [NotificationKind::Escalated, NotificationKind::Acknowledged, NotificationKind::Resolved];
+const NOTIFY: [NotificationKind; 4] = [
+    NotificationKind::Escalated,
+    NotificationKind::Acknowledged,
+    NotificationKind::Resolved,
+    NotificationKind::ApprovalWanted,
+];
 
 /// After how many failed tries another channel is told, where nothing is said.
 const FALLBACK_AFTER: u32 = 5;
@@ -193,7 +197,7 @@ pub(crate) fn required<'a>(
 }
 
 /// The base of an API, without the slash at its end.
-fn api_url(
+pub(crate) fn api_url(
     fields: &mut Fields<'_>,
     key: &str,
     default: &str,
@@ -208,7 +212,7 @@ fn api_url(
 }
 
 /// Tells of what is no HTTP URL.
-fn http(at: &At<'_>, url: &str, such_as: &str, cx: &mut Context<'_>) -> Option<()> {
+pub(crate) fn http(at: &At<'_>, url: &str, such_as: &str, cx: &mut Context<'_>) -> Option<()> {
     match web::http_url(url) {
         Ok(_) => Some(()),
         Err(why) => {
