@@ -10,7 +10,6 @@ use nightcrew_model::plan::{Mode, OnFailure, StepOutcome, StepStatus};
 use nightcrew_model::verdict::{Ruling, Verdict};
 
 use crate::Step;
-use crate::attempt_state::is_meant;
 use crate::incident::Attempt;
 use crate::known::{EVIDENCE_AGE_MAX, Looks};
 
@@ -160,7 +159,7 @@ impl Step<'_> {
             return;
         };
         let undone = !attempt.course.undo_failed;
-        let meant = is_meant(attempt.plan.mode);
+        let meant = attempt.plan.mode.is_meant();
         self.decide(Fact::AttemptFailed { attempt: id }, reason.clone());
         let incident = id.incident;
         let left = self.state.incidents.get(&incident);

@@ -6,7 +6,7 @@ use nightcrew_model::condition::Truth;
 use nightcrew_model::decision::{Fact, Reason};
 use nightcrew_model::id::{AttemptId, IncidentId, StepIndex};
 use nightcrew_model::incident::IncidentEvent;
-use nightcrew_model::plan::{Mode, Plan, StepOutcome};
+use nightcrew_model::plan::{Plan, StepOutcome};
 use nightcrew_model::sample::Sample;
 use nightcrew_model::unit::Millis;
 use nightcrew_model::verdict::{RiskClass, Verdict};
@@ -16,14 +16,6 @@ use crate::state::State;
 
 /// How long the beginning of an action is remembered.
 const RECENT: Millis = Millis::from_secs(3_600);
-
-/// Whether a plan is meant to do something.  One that is only shown does not count as a try.
-pub(crate) fn is_meant(mode: Mode) -> bool {
-    match mode {
-        Mode::Live | Mode::DryRun => true,
-        Mode::Shadow | Mode::Suggest => false,
-    }
-}
 
 /// Whether an attempt ended for a reason that says nothing about its playbook.
 fn is_blameless(because: &Reason) -> bool {
@@ -40,7 +32,7 @@ fn is_blameless(because: &Reason) -> bool {
 
 impl State {
     pub(crate) fn plan(&mut self, id: AttemptId, plan: &Plan, at: Timestamp) {
-        let meant = is_meant(plan.mode);
+        let meant = plan.mode.is_meant();
         if meant {
             self.change(id.incident, IncidentEvent::RemedyPlanned, at);
             // While people are asked about it, nobody is asked the same again.
@@ -111,7 +103,7 @@ impl State {
         let attempt = incident.attempt.as_ref().filter(|attempt| attempt.state.is_active());
         attempt.is_none_or(|attempt| {
             let asked = attempt.state == AttemptState::Awaiting || attempt.is_late();
-            asked || !is_meant(attempt.plan.mode)
+            asked || !attempt.plan.mode.is_meant()
         })
     }
 
@@ -294,14 +286,14 @@ impl State {
         };
         let (playbook, mode) = (attempt.plan.playbook.clone(), attempt.plan.mode);
         let tried =
-            if acted && is_meant(mode) { Tried::Failed { attempt: id } } else { Tried::Shown };
+            if acted && mode.is_meant() { Tried::Failed { attempt: id } } else { Tried::Shown };
         if matches!(tried, Tried::Failed { .. }) && mode.is_live() {
             self.history.failed(&playbook, at);
         }
         if let Some(incident) = self.incidents.get_mut(&id.incident) {
             incident.tried.insert(playbook, tried);
         }
-        if is_meant(mode) {
+        if mode.is_meant() {
             self.change(id.incident, IncidentEvent::RemedyEnded, at);
         }
     }

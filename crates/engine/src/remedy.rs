@@ -11,7 +11,6 @@ use nightcrew_model::lock::Blocked;
 use nightcrew_model::plan::{Mode, Plan, Playbook, Stage};
 
 use crate::Step;
-use crate::attempt_state::is_meant;
 use crate::incident::{Incident, Tried};
 use crate::known::EVIDENCE_AGE_MAX;
 use crate::trigger::{Ground, Sight};
@@ -77,7 +76,7 @@ impl Step<'_> {
         let busy = self.busy(&target, turn.as_ref().map(|(_, turn)| &turn.plan));
         match turn {
             // What is only shown needs no place and disturbs nobody.
-            Some((_, turn)) if !is_meant(turn.plan.mode) => self.begin(id, turn),
+            Some((_, turn)) if !turn.plan.mode.is_meant() => self.begin(id, turn),
             _ if self.is_kept_away((id, &target), &first, busy) => {}
             Some((playbook, turn)) if self.may_begin(id, playbook) => self.begin(id, turn),
             Some(_) => {}
@@ -91,7 +90,7 @@ impl Step<'_> {
 
     /// Why a person gets an incident at once, whatever else holds: a playbook that applies says so.
     fn over(&self, playbook: &Playbook, incident: &Incident) -> Option<Reason> {
-        let meant = is_meant(self.mode_of(playbook, &incident.key.target.service));
+        let meant = self.mode_of(playbook, &incident.key.target.service).is_meant();
         let over = meant && self.hands_over(playbook, incident, None) == Truth::True;
         let condition = playbook.escalate_if.as_ref().filter(|_| over)?.to_string();
         Some(Reason::EscalateIf { condition })
@@ -143,7 +142,7 @@ impl Step<'_> {
     /// The plan of a playbook that applies, or why it is passed over.
     fn turn(&self, playbook: &Playbook, id: IncidentId, target: &Target) -> Result<Plan, Reason> {
         let mode = self.mode_of(playbook, &target.service);
-        if is_meant(mode) {
+        if mode.is_meant() {
             if let Some(until) = self.rests_until(playbook, target) {
                 return Err(Reason::Cooldown { playbook: playbook.name.clone(), until });
             }
@@ -277,7 +276,7 @@ impl Step<'_> {
             }
         };
         let attempt = AttemptId { incident: id, number: incident.last_attempt + 1 };
-        let has_no_steps = turn.plan.steps.is_empty() && is_meant(turn.plan.mode);
+        let has_no_steps = turn.plan.steps.is_empty() && turn.plan.mode.is_meant();
         self.decide(Fact::AttemptPlanned { attempt, plan: Box::new(turn.plan) }, reason);
         if has_no_steps {
             self.steps_done(attempt);
