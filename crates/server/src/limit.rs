@@ -72,9 +72,6 @@ pub const REASON_CHARS_MAX: usize = 1_000;
 /// How long a lock may be held without being taken again.
 pub const LOCK_SPAN_MAX: Millis = Millis::from_secs(7 * 24 * 3_600);
 
-/// How long an approval may stand for every action of one shape.
-pub const STANDING_SPAN_MAX: Millis = Millis::from_secs(30 * 24 * 3_600);
-
 /// How long somebody may stand in for whoever is on call.
 pub const OVERRIDE_SPAN_MAX: Millis = Millis::from_secs(90 * 24 * 3_600);
 

@@ -9,6 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use nightcrew_crew::handle::Handle;
+use nightcrew_engine::approval::{SHAPES_MAX, STANDING_TIME_MAX};
 use nightcrew_model::approval::{PlanHash, Shape, ShapeWord, StandingApproval};
 use nightcrew_model::decision::{Decision, Fact};
 use nightcrew_model::event::Event;
@@ -22,15 +23,12 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{Asker, Command, line, person, reason};
 use crate::app::App;
-use crate::limit::{NAME_CHARS_MAX, STANDING_SPAN_MAX};
+use crate::limit::NAME_CHARS_MAX;
 use crate::parameters::Segment;
 use crate::problem::{Kind, Problem};
 
 /// How many words a shape may have.
 const SHAPE_WORDS_MAX: usize = 64;
-
-/// How many shapes one standing approval may have.
-const SHAPES_MAX: usize = 32;
 
 /// The plans that wait, and the standing approvals.
 #[derive(Serialize)]
@@ -231,7 +229,7 @@ pub(crate) struct Wanted {
     class_max: RiskClass,
     by: String,
     reason: String,
-    /// One of the two, at most [`STANDING_SPAN_MAX`] ahead.
+    /// One of the two, at most [`STANDING_TIME_MAX`] ahead.
     until: Option<Timestamp>,
     for_seconds: Option<u64>,
 }
@@ -252,10 +250,10 @@ impl Wanted {
                 ));
             }
         };
-        if until <= now || until > STANDING_SPAN_MAX.after(now) {
+        if until <= now || until > STANDING_TIME_MAX.after(now) {
             return Err(Problem::bad_request(
                 "the end of the standing approval is not valid",
-                format!("give an end that is ahead, at most {STANDING_SPAN_MAX}"),
+                format!("give an end that is ahead, at most {STANDING_TIME_MAX}"),
             ));
         }
         if self.shapes.is_empty() || self.shapes.len() > SHAPES_MAX {
@@ -389,8 +387,8 @@ mod tests {
         assert_eq!(good.class_max, RiskClass::Disruptive);
         assert!(wanted(&[("until", json!("2026-11-22T03:00:00Z"))]).is_err(), "two ends");
         assert!(wanted(&[("for_seconds", json!(0))]).is_err());
-        assert!(wanted(&[("for_seconds", json!(STANDING_SPAN_MAX.0 / 1_000 + 1))]).is_err());
-        assert!(wanted(&[("for_seconds", json!(STANDING_SPAN_MAX.0 / 1_000))]).is_ok());
+        assert!(wanted(&[("for_seconds", json!(STANDING_TIME_MAX.0 / 1_000 + 1))]).is_err());
+        assert!(wanted(&[("for_seconds", json!(STANDING_TIME_MAX.0 / 1_000))]).is_ok());
         assert!(wanted(&[("shapes", json!([]))]).is_err());
         assert!(wanted(&[("shapes", json!(vec!["df"; SHAPES_MAX + 1]))]).is_err());
         assert!(wanted(&[("reason", json!(""))]).is_err());
